@@ -1,0 +1,233 @@
+//! What can be wrong with data, each with where it is and how to mend it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use polars::prelude::PolarsError;
+use thiserror::Error;
+
+use crate::nearest::{did_you_mean, quoted, short};
+
+/// Where in its file a row stands. Both count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Position {
+    /// The line on which the record starts, in a text format.
+    Line(u64),
+    /// The row, in a format without lines (Parquet).
+    Row(u64),
+}
+
+/// A row of a file: `dev.csv:12`, or `dev.parquet, row 12`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The row in it.
+    pub position: Position,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Position::Line(line) => write!(f, "{}:{line}", self.path.display()),
+            Position::Row(row) => write!(f, "{}, row {row}", self.path.display()),
+        }
+    }
+}
+
+/// What can be wrong with a data file, a label, a tokenizer file or an output file.
+///
+/// Messages are for the person at the keyboard: what is wrong, where, and how to mend it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named for what they hold, and the messages show each of them")]
+pub enum DataError {
+    /// Several independent problems of one input, one a line.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<DataError>),
+
+    /// The path leads nowhere.
+    #[error("{}: no such file; a relative path starts at the working directory", .path.display())]
+    NotFound { path: PathBuf },
+
+    /// The path is a directory.
+    #[error("{}: this is a directory, and a file is wanted; name one file in it", .path.display())]
+    IsDirectory { path: PathBuf },
+
+    /// The system refused to read.
+    #[error("{}: cannot be read: {source}", .path.display())]
+    Read { path: PathBuf, source: io::Error },
+
+    /// The extension names no data format, and none was given.
+    #[error(
+        "{}: the extension names no data format (.csv, .tsv, .json, .jsonl, .ndjson or .parquet); \
+         rename the file or state its format",
+        .path.display()
+    )]
+    UnknownFormat { path: PathBuf },
+
+    /// Nothing in the file, or white space only.
+    #[error("{}: the file is empty", .path.display())]
+    Empty { path: PathBuf },
+
+    /// A header, or an empty array, and nothing after it.
+    #[error("{}: the file has no rows of data", .path.display())]
+    NoRows { path: PathBuf },
+
+    /// A text file in another encoding. `offset` counts bytes from 0.
+    #[error(
+        "{path}:{line}: not UTF-8 (byte 0x{byte:02X} at offset {offset}); \
+         convert it, if it is {encoding}, with: iconv -f {encoding} -t UTF-8 {path} > {path}.utf8",
+        path = .path.display()
+    )]
+    NotUtf8 { path: PathBuf, line: u64, offset: usize, byte: u8, encoding: &'static str },
+
+    /// A record with another number of fields than the header.
+    #[error("{place}: expected {expected} fields as in the header, found {found}; {hint}")]
+    FieldCount { place: Place, expected: usize, found: usize, hint: &'static str },
+
+    /// A quote that opens a field and never closes. The place is the line of the quote.
+    #[error("{place}: the quote that opens here is never closed; close it; {hint}")]
+    UnclosedQuote { place: Place, hint: &'static str },
+
+    /// Text between a closing quote and the next delimiter.
+    #[error("{place}: text follows a closing quote; {hint}")]
+    TextAfterQuote { place: Place, hint: &'static str },
+
+    /// A column that the file lacks.
+    #[error(
+        "{}: no column `{column}`; the columns are {}{}{}",
+        .path.display(), quoted(.columns), did_you_mean(.column, .columns), separator_hint(.columns)
+    )]
+    MissingColumn { path: PathBuf, column: String, columns: Vec<String> },
+
+    /// A header that names a wanted column twice.
+    #[error("{}: the header names the column `{column}` twice; rename one of the two", .path.display())]
+    DuplicateColumn { path: PathBuf, column: String },
+
+    /// A later JSON object that lacks a field which the first one has.
+    #[error(
+        "{place}: the object lacks the field `{field}`; its fields are {}{}",
+        quoted(.fields), did_you_mean(.field, .fields)
+    )]
+    MissingField { place: Place, field: String, fields: Vec<String> },
+
+    /// Text that is not JSON. `column` counts bytes from 1.
+    #[error("{}:{line}:{column}: not valid JSON: {message}; {hint}", .path.display())]
+    Json { path: PathBuf, line: u64, column: usize, message: String, hint: &'static str },
+
+    /// JSON, but not records.
+    #[error("{place}: expected {expected}, found {found}")]
+    NotRecords { place: Place, expected: &'static str, found: &'static str },
+
+    /// A value, or a whole column, that is not text, a number or a truth value.
+    #[error("{place}: column `{column}` holds {found}; texts and labels must be text, numbers or true/false")]
+    WrongType { place: Place, column: String, found: String },
+
+    /// A Parquet file that does not read.
+    #[error(
+        "{}: not a readable Parquet file ({message}); it may be cut short: write or download it again",
+        .path.display()
+    )]
+    Parquet { path: PathBuf, message: String },
+
+    /// A row without text. `more` counts the further rows.
+    #[error("{place}: column `{column}` is empty{}; fill the text in, or remove the row", and_more(*.more))]
+    EmptyText { place: Place, column: String, more: usize },
+
+    /// A row without label. `more` counts the further rows.
+    #[error(
+        "{place}: the label (column `{column}`) is empty{}; fill the label in, or remove the row",
+        and_more(*.more)
+    )]
+    EmptyLabel { place: Place, column: String, more: usize },
+
+    /// A training file with one class.
+    #[error(
+        "{}: all {rows} rows have the label `{}`; to train a classifier takes at least two classes",
+        .path.display(), short(.label)
+    )]
+    OneClass { path: PathBuf, label: String, rows: usize },
+
+    /// A label that the training data, or the model, does not know. `more` counts the further rows with such a label.
+    #[error(
+        "{place}: label `{}` (column `{column}`) is not among those trained on: {}{}; \
+         correct it, remove the row, or add training examples of it{}",
+        short(.label), quoted(.known), did_you_mean(.label, .known), and_more(*.more)
+    )]
+    UnknownLabel { place: Place, column: String, label: String, known: Vec<String>, more: usize },
+
+    /// Two ids with one name.
+    #[error("the label `{}` has two ids, {first} and {second}; give each class its own name", short(.label))]
+    DuplicateLabel { label: String, first: u32, second: u32 },
+
+    /// A share of rows that is not between 0 and 1.
+    #[error("the share of rows held out for evaluation is {fraction}; it must lie between 0 and 1, such as 0.1")]
+    SplitFraction { fraction: f64 },
+
+    /// Rows too few to split.
+    #[error("{rows} rows cannot be split: no class has two rows; give an evaluation file, or more examples")]
+    SplitTooSmall { rows: usize },
+
+    /// A tokenizer file that is not JSON, or JSON of another kind.
+    #[error(
+        "{}:{line}:{column}: {what}: {message}; a tokenizer.json as the `tokenizers` library saves it is wanted",
+        .path.display()
+    )]
+    TokenizerFile { path: PathBuf, line: usize, column: usize, what: &'static str, message: String },
+
+    /// A length that leaves no room for text.
+    #[error("the maximal length of {max_length} tokens leaves no room for text; at least {minimum} are needed")]
+    MaxLength { max_length: usize, minimum: usize },
+
+    /// The tokenizer failed on a text. `rows` are the first and the last of the group that held it, from 0.
+    #[error("the tokenizer failed on one of the examples {first} to {last}: {message}")]
+    Tokenize { first: usize, last: usize, message: String },
+
+    /// An output file whose extension names no format.
+    #[error("{}: the extension names no output format; use .parquet, .csv, .tsv or .jsonl", .path.display())]
+    UnknownOutputFormat { path: PathBuf },
+
+    /// The system refused to write.
+    #[error("{}: cannot be written: {source}", .path.display())]
+    Write { path: PathBuf, source: io::Error },
+
+    /// The table could not be turned into the output format.
+    #[error("{}: the table cannot be written: {source}", .path.display())]
+    WriteTable { path: PathBuf, source: PolarsError },
+}
+
+impl DataError {
+    /// One error out of many: itself where there is one, else [`DataError::Several`].
+    pub(crate) fn gather(mut problems: Vec<DataError>) -> Result<(), DataError> {
+        match problems.pop() {
+            None => Ok(()),
+            Some(only) if problems.is_empty() => Err(only),
+            Some(last) => {
+                problems.push(last);
+                Err(DataError::Several(problems))
+            }
+        }
+    }
+}
+
+fn and_more(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => " (and 1 more row)".to_owned(),
+        more => format!(" (and {more} more rows)"),
+    }
+}
+
+/// A header that came out as one field was probably separated by something else.
+fn separator_hint(columns: &[String]) -> &'static str {
+    match columns {
+        [only] if only.contains('\t') => "; that is one field with tabs in it: read the file as TSV",
+        [only] if only.contains(';') => {
+            "; that is one field with semicolons in it: separate the file by commas or tabs"
+        }
+        [only] if only.contains(',') => "; that is one field with commas in it: read the file as CSV",
+        _ => "",
+    }
+}

@@ -1,0 +1,39 @@
+//! Frames of examples to packed batches of tokens, in plain vectors: nothing here knows of tensors.
+//!
+//! The road, each step one module:
+//!
+//! 1. [`sources::read`]: a CSV, TSV, JSON, JSONL or Parquet file → a [`Table`], a polars frame of strings in which
+//!    every row knows the line it came from.
+//! 2. [`LabelMap`]: the names of the classes ↔ their ids.
+//! 3. [`Examples`] (or, without labels, [`texts`]): one or two texts a row, checked for what is missing.
+//! 4. [`stratified_split`]: where there is no evaluation file.
+//! 5. [`TextTokenizer`]: texts → [`Tokenized`], all sequences end to end.
+//! 6. [`EpochOrder`] (training) or [`evaluation_batches`]: which rows stand in which batch.
+//! 7. [`collate`]: rows → a [`PackedBatch`] without padding.
+//! 8. [`write_table`]: predictions → a file.
+//!
+//! Everything that a user can get wrong in a file is a [`DataError`] that names the file, the line and the mend.
+
+mod batch;
+mod error;
+mod examples;
+mod labels;
+mod nearest;
+mod order;
+mod random;
+pub mod sources;
+mod split;
+mod table;
+mod tokenize;
+mod write;
+
+pub use batch::{PackedBatch, collate, collate_unlabelled};
+pub use error::{DataError, Place, Position};
+pub use examples::{Examples, Text, TextColumns, texts};
+pub use labels::LabelMap;
+pub use order::{EpochOrder, OrderState, evaluation_batches};
+pub use sources::DataFormat;
+pub use split::{Split, stratified_split};
+pub use table::Table;
+pub use tokenize::{TextTokenizer, Tokenized};
+pub use write::{OutputColumn, OutputFormat, OutputValues, write_table};

@@ -1,0 +1,139 @@
+//! Texts → tokens, by the tokenizer that the model came with.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokenizers::utils::parallelism::set_parallelism;
+use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, TruncationStrategy};
+
+use crate::error::DataError;
+use crate::examples::Text;
+use crate::sources::load;
+
+/// Texts encoded at a time: enough to occupy every core, few enough that the library's rich encodings (offsets, masks,
+/// the strings of the tokens) do not pile up.
+const TEXTS_AT_A_TIME: usize = 4096;
+
+/// A Hugging Face tokenizer that adds special tokens and cuts what is longer than a set length.
+pub struct TextTokenizer {
+    tokenizer: Tokenizer,
+}
+
+/// The tokens of many texts, end to end. `n` texts, `t` tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tokenized {
+    /// Token ids, `[t]`.
+    pub ids: Vec<u32>,
+    /// Which text of a pair each token belongs to, `[t]`.
+    pub type_ids: Vec<u32>,
+    /// Text `i` is at `offsets[i]..offsets[i + 1]`, `[n + 1]`.
+    pub offsets: Vec<usize>,
+    /// How many texts were cut to the maximal length.
+    pub truncated: usize,
+}
+
+impl TextTokenizer {
+    /// Reads a `tokenizer.json`. What the file says of padding and truncation is ignored: nothing is padded, and of a
+    /// text (or a pair, token by token from the longer of the two) the end is cut off beyond `max_length` tokens, which
+    /// include the special ones.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::TokenizerFile`]; those of reading a text file; [`DataError::MaxLength`] where special tokens fill
+    /// it.
+    pub fn from_file(path: &Path, max_length: usize) -> Result<Self, DataError> {
+        let text = load::text(path)?;
+        let mut tokenizer: Tokenizer = serde_json::from_str(&text).map_err(|error| file_error(path, &text, &error))?;
+        // The library subtracts without a check.
+        let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(true));
+        if max_length <= special {
+            return Err(DataError::MaxLength { max_length, minimum: special + 1 });
+        }
+        let truncation =
+            TruncationParams { max_length, strategy: TruncationStrategy::LongestFirst, ..Default::default() };
+        tokenizer
+            .with_truncation(Some(truncation))
+            .map_err(|_| DataError::MaxLength { max_length, minimum: special + 1 })?
+            .with_padding(None);
+        // Said outright, because the library warns of forks where it had to guess.
+        set_parallelism(true);
+        Ok(Self { tokenizer })
+    }
+
+    /// Encodes the texts, on all cores, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Tokenize`] where the tokenizer has no way to write a text (no token for unknown words).
+    pub fn encode(&self, texts: &[Text]) -> Result<Tokenized, DataError> {
+        let mut tokenized = Tokenized { offsets: vec![0], ..Tokenized::default() };
+        for (group, first) in texts.chunks(TEXTS_AT_A_TIME).zip((0..).step_by(TEXTS_AT_A_TIME)) {
+            let inputs = group.iter().map(as_input).collect();
+            let encodings = self.tokenizer.encode_batch_fast(inputs, true).map_err(|error| DataError::Tokenize {
+                first,
+                last: first + group.len() - 1,
+                message: error.to_string(),
+            })?;
+            for encoding in encodings {
+                tokenized.ids.extend_from_slice(encoding.get_ids());
+                tokenized.type_ids.extend_from_slice(encoding.get_type_ids());
+                tokenized.offsets.push(tokenized.ids.len());
+                tokenized.truncated += usize::from(!encoding.get_overflowing().is_empty());
+            }
+        }
+        if tokenized.truncated > 0 {
+            tracing::info!("{} of {} texts were cut to the maximal length", tokenized.truncated, texts.len());
+        }
+        Ok(tokenized)
+    }
+
+    /// The number of tokens, with those that were added to the vocabulary: ids are below it, unless the file leaves
+    /// gaps.
+    pub fn vocab_size(&self) -> usize {
+        self.tokenizer.get_vocab_size(true)
+    }
+}
+
+impl Tokenized {
+    /// The number of texts.
+    pub fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of tokens of one text.
+    pub fn length(&self, row: usize) -> usize {
+        self.offsets[row + 1] - self.offsets[row]
+    }
+
+    /// The number of tokens of the longest text, 0 where there is none.
+    pub fn max_length(&self) -> usize {
+        (0..self.len()).map(|row| self.length(row)).max().unwrap_or(0)
+    }
+}
+
+fn as_input(text: &Text) -> EncodeInput<'_> {
+    match &text.second {
+        None => EncodeInput::Single(text.first.as_str().into()),
+        Some(second) => EncodeInput::Dual(text.first.as_str().into(), second.as_str().into()),
+    }
+}
+
+/// The library's own reader calls much that is valid JSON a mistake in the syntax; so the text is looked at once more.
+fn file_error(path: &Path, text: &str, error: &serde_json::Error) -> DataError {
+    let document = serde_json::from_str::<Value>(text);
+    let what = if document.is_ok() { "JSON, but not a tokenizer" } else { "not valid JSON" };
+    let error = document.as_ref().err().unwrap_or(error);
+    let message = match &document {
+        Ok(document) if document.get("model").is_none() => "there is no key `model`".to_owned(),
+        _ => load::message_without_position(error),
+    };
+    DataError::TokenizerFile { path: path.to_owned(), line: error.line(), column: error.column(), what, message }
+}
+
+#[cfg(test)]
+mod tests;

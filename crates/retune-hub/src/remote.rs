@@ -1,0 +1,66 @@
+//! The Hub: which files to take, and the order in which they come to lie in the cache.
+//!
+//! A revision is resolved once, to a commit, and every file is taken at that commit, so that a push in between cannot mix
+//! two versions. The branch's entry under `refs` moves last: a download that breaks off leaves the cache meaning what it
+//! meant, with some files more.
+
+use hf_hub::api::RepoInfo;
+
+use crate::cache::CachedRepository;
+use crate::files::{self, CONFIG, INDEX, OPTIONAL, PICKLES, TOKENIZER, WEIGHTS};
+use crate::transfer::Transfer;
+use crate::{Environment, HubError, ModelFiles, ModelRequest, Origin, probe};
+
+/// Brings the model's files into the Hugging Face cache, except those that are there.
+pub(crate) fn fetch(
+    request: &ModelRequest,
+    environment: &Environment,
+    notice: &mut dyn FnMut(&str),
+) -> Result<ModelFiles, HubError> {
+    let info = probe::describe(request, environment)?;
+    let cached = CachedRepository::new(&environment.hub_cache, &request.name);
+    let directory = cached.snapshot(&info.sha);
+    let transfer = Transfer::new(request, environment, &info.sha);
+
+    let files = needed(request, environment, &info)?;
+    if files.iter().any(|file| !directory.join(file).is_file()) {
+        let (endpoint, cache) = (&environment.endpoint, environment.hub_cache.display());
+        notice(&format!("downloading {} from {endpoint} to {cache} …", request.name));
+    }
+    transfer.run(&directory, &files, notice)?;
+    if files.iter().any(|file| file == INDEX) {
+        let shards = files::shards(&directory)?;
+        let missing: Vec<String> = shards.iter().filter(|shard| !holds(&info, shard)).cloned().collect();
+        if !missing.is_empty() {
+            return Err(not_on_hub(request, missing));
+        }
+        transfer.run(&directory, &shards.into_iter().collect::<Vec<_>>(), notice)?;
+    }
+    cached.point(&request.revision, &info.sha)?;
+    Ok(ModelFiles { directory, origin: Origin::Hub { commit: info.sha } })
+}
+
+/// The files to take of those that the repository holds; shards come later, once the index can be read.
+fn needed(request: &ModelRequest, environment: &Environment, info: &RepoInfo) -> Result<Vec<String>, HubError> {
+    let weights = if holds(info, WEIGHTS) || !holds(info, INDEX) { WEIGHTS } else { INDEX };
+    let needed = [CONFIG, TOKENIZER, weights];
+    let missing: Vec<String> = needed.into_iter().filter(|file| !holds(info, file)).map(str::to_owned).collect();
+    if missing.iter().any(|file| file == WEIGHTS) && PICKLES.iter().any(|file| holds(info, file)) {
+        let place = format!("{}/{}", environment.endpoint, request.name);
+        return Err(HubError::Pickle { name: request.name.clone(), place });
+    }
+    if !missing.is_empty() {
+        return Err(not_on_hub(request, missing));
+    }
+    // The weights last: whatever is wrong with the small files shows before the long download.
+    let optional = OPTIONAL.into_iter().filter(|file| holds(info, file));
+    Ok([CONFIG, TOKENIZER].into_iter().chain(optional).chain([weights]).map(str::to_owned).collect())
+}
+
+fn holds(info: &RepoInfo, file: &str) -> bool {
+    info.siblings.iter().any(|sibling| sibling.rfilename == file)
+}
+
+fn not_on_hub(request: &ModelRequest, missing: Vec<String>) -> HubError {
+    HubError::NotOnHub { name: request.name.clone(), revision: request.revision.clone(), missing }
+}

@@ -1,0 +1,57 @@
+//! Pretrained architectures, their heads, and checkpoint weights in and out.
+//!
+//! [`SequenceClassifier::load`] reads a model directory in Hugging Face's layout (`config.json`, `model.safetensors`) and
+//! gives a model whose parameters bear the checkpoint's names; [`write_model`] writes one. [`registry`] lists the
+//! architectures; each is one file that holds its configuration and its forward pass, on packed batches, and knows nothing
+//! of recipes, file formats or tasks.
+//!
+//! Notation of shapes in all files: `b` sequences, `t` tokens, `d` hidden size, `c` labels, `v` vocabulary.
+
+mod bert;
+mod checkpoint;
+mod classifier;
+mod config;
+mod error;
+mod parameters;
+pub mod registry;
+mod save;
+
+pub use checkpoint::Checkpoint;
+pub use classifier::{ClassifierOutput, SequenceClassifier};
+pub use config::{Labels, ModelConfig};
+pub use error::{ModelError, ShapeProblem};
+pub use parameters::{HeadPolicy, LoadReport, Loader, ParameterSet};
+pub use registry::Encoder;
+pub use save::{save_safetensors, write_model};
+
+use retune_attention::SequenceLayout;
+use tch::Tensor;
+
+/// One packed batch, as models take it.
+#[derive(Debug)]
+pub struct PackedInput {
+    /// Token ids of all sequences end to end: `[t]`, int64.
+    pub input_ids: Tensor,
+    /// Segment of each token (0, or 1 for the second text of a pair): `[t]`, int64.
+    pub token_type_ids: Tensor,
+    /// Where the sequences begin.
+    pub layout: SequenceLayout,
+}
+
+/// The states of an encoder.
+#[derive(Debug)]
+pub struct EncoderOutput {
+    /// The last layer's hidden state: `[t, d]`.
+    pub last: Tensor,
+    /// With [`Trace::HiddenStates`], the embeddings' and each layer's output: `layers + 1` tensors `[t, d]`.
+    pub hidden_states: Vec<Tensor>,
+}
+
+/// Whether a forward pass keeps what lies between input and output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// The result alone.
+    Off,
+    /// All hidden states.
+    HiddenStates,
+}

@@ -1,0 +1,225 @@
+//! Parameters of a model under construction: taken from a checkpoint by name, or drawn where a head is new.
+
+use std::cell::RefCell;
+
+use retune_attention::{Embedding, LayerNorm, Linear};
+use tch::{Device, Kind, Tensor};
+
+use crate::{Checkpoint, ModelError, ShapeProblem};
+
+/// What happens where the checkpoint lacks a head's parameter, or has it in another shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadPolicy {
+    /// It is drawn anew: the head of a model that is about to be trained.
+    Draw,
+    /// It is an error: a model that is about to be used.
+    Require,
+}
+
+/// All parameters of a model, in the order of construction, under the checkpoint's names.
+#[derive(Debug, Default)]
+pub struct ParameterSet {
+    named: Vec<(String, Tensor)>,
+}
+
+impl ParameterSet {
+    /// Names and tensors in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.named.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// How many tensors.
+    pub fn len(&self) -> usize {
+        self.named.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// How many numbers.
+    pub fn elements(&self) -> usize {
+        self.named.iter().map(|(_, tensor)| tensor.numel()).sum()
+    }
+}
+
+/// What a checkpoint held and lacked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Parameters of a head that were drawn anew, since the checkpoint lacks them.
+    pub drawn: Vec<String>,
+    /// Parameters of a head that were drawn anew, since the checkpoint's have another shape.
+    pub reshaped: Vec<ShapeProblem>,
+    /// Tensors of the checkpoint that the model has no use for.
+    pub unexpected: Vec<String>,
+}
+
+/// Builds parameters one after another. Problems are collected, so that all are named at once.
+#[derive(Debug)]
+pub struct Loader<'a> {
+    checkpoint: &'a Checkpoint,
+    device: Device,
+    policy: HeadPolicy,
+    /// The base model's prefix in this checkpoint (`bert.`), or nothing where it was saved without a head.
+    base_prefix: String,
+    progress: RefCell<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    parameters: ParameterSet,
+    taken: Vec<String>,
+    missing: Vec<String>,
+    shapes: Vec<ShapeProblem>,
+    report: LoadReport,
+    error: Option<ModelError>,
+}
+
+/// A place in the tree of names: `loader.base().at("encoder").at("layer").at(3)`.
+#[derive(Debug, Clone)]
+pub struct Scope<'a> {
+    loader: &'a Loader<'a>,
+    /// The name that the parameter bears in the model and in what is written.
+    name: String,
+    /// The name that it has in this checkpoint.
+    stored: String,
+    origin: Origin,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    /// Pretrained: it must be there.
+    Base,
+    /// A head: it may be drawn, normal with this deviation (biases are zero).
+    Head { deviation: f64 },
+}
+
+impl<'a> Loader<'a> {
+    /// A loader for a base model that is called `base` (`bert`) where a head stands beside it.
+    pub fn new(checkpoint: &'a Checkpoint, base: &str, device: Device, policy: HeadPolicy) -> Self {
+        let prefix = format!("{base}.");
+        let prefixed = checkpoint.names().any(|name| name.starts_with(&prefix));
+        let base_prefix = if prefixed { prefix } else { String::new() };
+        Self { checkpoint, device, policy, base_prefix, progress: RefCell::default() }
+    }
+
+    /// The root of the base model, whose parameters must be there.
+    pub fn base(&'a self, base: &str) -> Scope<'a> {
+        let stored = self.base_prefix.trim_end_matches('.').to_owned();
+        Scope { loader: self, name: base.to_owned(), stored, origin: Origin::Base }
+    }
+
+    /// The root of a head, whose parameters may be drawn (normal with this deviation, biases zero).
+    pub fn head(&'a self, deviation: f64) -> Scope<'a> {
+        Scope { loader: self, name: String::new(), stored: String::new(), origin: Origin::Head { deviation } }
+    }
+
+    /// The parameters in order of construction, and what the checkpoint held besides.
+    ///
+    /// # Errors
+    /// Every parameter that is missing or of another shape, named at once.
+    pub fn finish(self) -> Result<(ParameterSet, LoadReport), ModelError> {
+        let mut progress = self.progress.into_inner();
+        if let Some(error) = progress.error {
+            return Err(error);
+        }
+        if !progress.missing.is_empty() || !progress.shapes.is_empty() {
+            let directory = self.checkpoint.directory().to_owned();
+            return Err(ModelError::Weights { directory, missing: progress.missing, shapes: progress.shapes });
+        }
+        progress.taken.sort();
+        let unused = |name: &&str| progress.taken.binary_search_by(|taken| taken.as_str().cmp(name)).is_err();
+        progress.report.unexpected = self.checkpoint.names().filter(unused).map(str::to_owned).collect();
+        Ok((progress.parameters, progress.report))
+    }
+}
+
+impl Scope<'_> {
+    /// The scope below this one.
+    pub fn at(&self, part: impl std::fmt::Display) -> Self {
+        let join = |path: &str| if path.is_empty() { part.to_string() } else { format!("{path}.{part}") };
+        Self { name: join(&self.name), stored: join(&self.stored), ..self.clone() }
+    }
+
+    /// The same scope with parameters that may be drawn: the part of a base model that belongs to a head (a pooler).
+    pub fn as_head(&self, deviation: f64) -> Self {
+        Self { origin: Origin::Head { deviation }, ..self.clone() }
+    }
+
+    /// `weight: [out, in]` and `bias: [out]`.
+    pub fn linear(&self, inputs: i64, outputs: i64) -> Linear {
+        Linear { weight: self.parameter("weight", &[outputs, inputs]), bias: Some(self.parameter("bias", &[outputs])) }
+    }
+
+    /// `weight: [rows, d]`.
+    pub fn embedding(&self, rows: i64, size: i64, padding_row: Option<i64>) -> Embedding {
+        Embedding { weight: self.parameter("weight", &[rows, size]), padding_row }
+    }
+
+    /// `weight: [d]` and `bias: [d]`.
+    pub fn layer_norm(&self, size: i64, epsilon: f64) -> LayerNorm {
+        LayerNorm { weight: self.parameter("weight", &[size]), bias: self.parameter("bias", &[size]), epsilon }
+    }
+
+    /// One parameter in float32 on the model's device, ready for gradients.
+    fn parameter(&self, part: &str, shape: &[i64]) -> Tensor {
+        let at = self.at(part);
+        let loader = self.loader;
+        let mut progress = loader.progress.borrow_mut();
+        let found = loader.stored_tensor(&at.stored, shape, &mut progress);
+        let tensor = match (found, self.origin, loader.policy) {
+            (Some(Ok(tensor)), ..) => tensor,
+            (found, Origin::Head { deviation }, HeadPolicy::Draw) => {
+                match found {
+                    Some(Err(expected_and_found)) => progress.report.reshaped.push(expected_and_found),
+                    _ => progress.report.drawn.push(at.name.clone()),
+                }
+                draw(part, shape, deviation)
+            }
+            (found, ..) => {
+                match found {
+                    Some(Err(problem)) => progress.shapes.push(problem),
+                    _ => progress.missing.push(at.stored.clone()),
+                }
+                // Nothing computes with it: loading fails. The size that was asked for may be absurd.
+                Tensor::zeros([0], (Kind::Float, Device::Cpu))
+            }
+        };
+        let tensor = tensor.to_device(loader.device).set_requires_grad(true);
+        progress.parameters.named.push((at.name, tensor.shallow_clone()));
+        tensor
+    }
+}
+
+impl Loader<'_> {
+    /// The tensor of this name: `None` where the checkpoint lacks it, an error where its shape is another.
+    fn stored_tensor(
+        &self,
+        name: &str,
+        shape: &[i64],
+        progress: &mut Progress,
+    ) -> Option<Result<Tensor, ShapeProblem>> {
+        let found = self.checkpoint.shape(name)?.to_vec();
+        progress.taken.push(name.to_owned());
+        if found != shape {
+            return Some(Err(ShapeProblem { name: name.to_owned(), expected: shape.to_vec(), found }));
+        }
+        match self.checkpoint.tensor(name) {
+            Ok(tensor) => tensor.map(|tensor| Ok(tensor.to_kind(Kind::Float))),
+            Err(error) => {
+                progress.error.get_or_insert(error);
+                Some(Ok(Tensor::zeros(shape, (Kind::Float, Device::Cpu))))
+            }
+        }
+    }
+}
+
+/// Drawn on the CPU, so that a seed gives the same head on every device.
+fn draw(part: &str, shape: &[i64], deviation: f64) -> Tensor {
+    if part == "bias" {
+        Tensor::zeros(shape, (Kind::Float, Device::Cpu))
+    } else {
+        Tensor::randn(shape, (Kind::Float, Device::Cpu)) * deviation
+    }
+}

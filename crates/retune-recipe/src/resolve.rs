@@ -1,0 +1,161 @@
+//! From what the user wrote to what the program runs on.
+
+use std::path::{Path, PathBuf};
+
+use crate::choices::DataFormat;
+use crate::keys::{self, Fallback, Key};
+use crate::plan::{DataPlan, EvaluationPlan, ModelPlan, Plan, RunPlan, TrainPlan};
+use crate::problem::{Origin, Problem, ProblemKind, RecipeError, Said};
+use crate::recipe::Recipe;
+use crate::value::{FromValue, Value};
+use crate::{DeviceChoice, Precision, SelectionMetric};
+
+impl Recipe {
+    /// Fills in the defaults and checks the whole.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the recipe: what was said wrongly, what is missing, what contradicts itself.
+    pub fn resolve(&self) -> Result<Plan, RecipeError> {
+        let mut resolver = Resolver { recipe: self, problems: self.problems().to_vec() };
+        let plan = resolver.plan();
+        resolver.contradictions();
+        let problems = resolver.problems;
+        match plan {
+            Some(plan) if problems.is_empty() => Ok(plan),
+            _ => Err(RecipeError { problems }),
+        }
+    }
+}
+
+struct Resolver<'a> {
+    recipe: &'a Recipe,
+    problems: Vec<Problem>,
+}
+
+impl Resolver<'_> {
+    /// The plan; `None` where a required key is missing, once all that are missing have been noted.
+    fn plan(&mut self) -> Option<Plan> {
+        let (model, data) = (self.model(), self.data());
+        Some(Plan {
+            train: self.train()?,
+            evaluation: self.evaluation()?,
+            run: self.run()?,
+            model: model?,
+            data: data?,
+        })
+    }
+
+    fn model(&mut self) -> Option<ModelPlan> {
+        Some(ModelPlan {
+            path: self.get("model.path")?,
+            revision: self.get("model.revision")?,
+            offline: self.get("model.offline")?,
+        })
+    }
+
+    fn data(&mut self) -> Option<DataPlan> {
+        // All three are asked for before any is needed, so that all that are missing are named.
+        let (train, text, label) = (self.get("data.train"), self.get("data.text"), self.get("data.label"));
+        Some(DataPlan {
+            train: train?,
+            validation: self.optional("data.validation"),
+            test: self.optional("data.test"),
+            format: self.get::<DataFormat>("data.format")?,
+            text: text?,
+            label: label?,
+            max_length: self.get("data.max_length")?,
+            validation_fraction: self.get("data.validation_fraction")?,
+        })
+    }
+
+    fn train(&mut self) -> Option<TrainPlan> {
+        Some(TrainPlan {
+            epochs: self.get("train.epochs")?,
+            max_steps: self.optional("train.max_steps"),
+            batch_size: self.get("train.batch_size")?,
+            learning_rate: self.get("train.learning_rate")?,
+            warmup_fraction: self.get("train.warmup_fraction")?,
+            weight_decay: self.get("train.weight_decay")?,
+            max_grad_norm: self.get("train.max_grad_norm")?,
+            adam_beta1: self.get("train.adam_beta1")?,
+            adam_beta2: self.get("train.adam_beta2")?,
+            adam_epsilon: self.get("train.adam_epsilon")?,
+            log_every: self.get("train.log_every")?,
+        })
+    }
+
+    fn evaluation(&mut self) -> Option<EvaluationPlan> {
+        Some(EvaluationPlan {
+            batch_size: self.get("evaluation.batch_size")?,
+            metric: self.get::<SelectionMetric>("evaluation.metric")?,
+            bootstrap_samples: self.get("evaluation.bootstrap_samples")?,
+        })
+    }
+
+    fn run(&mut self) -> Option<RunPlan> {
+        Some(RunPlan {
+            output: self.optional("run.output").unwrap_or_else(|| self.default_output()),
+            seed: self.get("run.seed")?,
+            device: self.get::<DeviceChoice>("run.device")?,
+            precision: self.get::<Precision>("run.precision")?,
+            threads: self.optional("run.threads"),
+        })
+    }
+
+    /// `runs/` and the name of the recipe, or else of the training file.
+    fn default_output(&self) -> PathBuf {
+        let train: Option<PathBuf> = self.optional("data.train");
+        let stem = self.recipe.file.as_deref().or(train.as_deref()).and_then(Path::file_stem);
+        Path::new("runs").join(stem.unwrap_or("run".as_ref()))
+    }
+
+    fn optional<T: FromValue>(&self, path: &'static str) -> Option<T> {
+        self.recipe.settings.get(path).and_then(|setting| T::from_value(&setting.value))
+    }
+
+    /// What was said, or the default; `None`, with the problem noted, where there is neither.
+    fn get<T: FromValue>(&mut self, path: &'static str) -> Option<T> {
+        let key = keys::find(path)?;
+        let value = self.optional(path).or_else(|| default_of(key).and_then(|value| T::from_value(&value)));
+        if value.is_none() && !self.recipe.meant.contains(path) {
+            let origin = self.recipe.file.clone().map(|path| Origin::File { path, line: None });
+            let kind = ProblemKind::Missing { key: key.path, flag: key.flag, doc: key.doc };
+            self.problems.push(Problem { origin, kind });
+        }
+        value
+    }
+
+    fn contradictions(&mut self) {
+        let train: Option<PathBuf> = self.optional("data.train");
+        for held_out in ["data.validation", "data.test"] {
+            if train.is_some() && train == self.optional(held_out) {
+                let reason = "what is measured on the training examples says nothing of new ones; name another file";
+                self.contradiction("data.train", held_out, reason);
+            }
+        }
+        let text: Vec<String> = self.optional("data.text").unwrap_or_default();
+        let label: Option<String> = self.optional("data.label");
+        if label.is_some_and(|label| text.contains(&label)) {
+            let reason = "a model that reads the label has nothing to learn; name another column";
+            self.contradiction("data.text", "data.label", reason);
+        }
+    }
+
+    fn contradiction(&mut self, first: &'static str, second: &'static str, reason: &'static str) {
+        let said = |key| self.recipe.origin(key).map(|origin| Box::new(Said { key, origin: origin.clone() }));
+        if let (Some(first), Some(second)) = (said(first), said(second)) {
+            self.problems.push(Problem { origin: None, kind: ProblemKind::Contradiction { first, second, reason } });
+        }
+    }
+}
+
+fn default_of(key: &Key) -> Option<Value> {
+    match key.fallback {
+        Fallback::Required | Fallback::Unset(_) | Fallback::Derived(_) => None,
+        Fallback::Text(text) => Some(Value::Text(text.to_owned())),
+        Fallback::Integer(number) => Some(Value::Integer(number)),
+        Fallback::Float(number) => Some(Value::Float(number)),
+        Fallback::Switch(switch) => Some(Value::Switch(switch)),
+    }
+}

@@ -1,0 +1,88 @@
+//! The one table of the keys that a recipe may have. A new key is a line here, a field of the plan, and the line that
+//! carries the one to the other in `resolve.rs` and `plan.rs`.
+
+use crate::choices::{DataFormat, Precision, SelectionMetric};
+use crate::keys::Fallback::{self, Derived, Float, Integer, Required, Switch, Text, Unset};
+use crate::keys::{Key, Kind, Range};
+
+const AT_LEAST_ONE: Kind = Kind::Integer { min: 1 };
+
+#[rustfmt::skip]
+pub(crate) static KEYS: &[Key] = &[
+    key("model.path", Kind::Text, Required,
+        "The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name.").flag("--model"),
+    key("model.revision", Kind::Text, Text("main"),
+        "The branch, tag or commit on the Hub. A folder has none.").flag("--revision"),
+    key("model.offline", Kind::Switch, Switch(false),
+        "Take files from folders and caches only, never from the network.").flag("--offline"),
+
+    key("data.train", Kind::Path, Required,
+        "The file of examples to train on.").flag("--train"),
+    key("data.validation", Kind::Path, Unset("unset: split off the training file"),
+        "The file that decides which epoch's model is kept.").flag("--eval"),
+    key("data.test", Kind::Path, Unset("unset: no test"),
+        "The file that the kept model is tested on, once, at the end.").flag("--test"),
+    key("data.format", Kind::Choice(DataFormat::NAMES), Text("auto"),
+        "How the files are written; auto goes by the extension. In tsv-unquoted, a quotation mark is a character like \
+         any other.").flag("--format"),
+    key("data.text", Kind::Columns, Required,
+        "The column that holds the text, or the two columns of a pair of texts.").flag("--text"),
+    key("data.label", Kind::Text, Required,
+        "The column that holds the label.").flag("--label"),
+    key("data.max_length", Kind::Integer { min: 3 }, Integer(128),
+        "Tokens of an example, special tokens counted; longer texts are cut."),
+    key("data.validation_fraction", Kind::Float(Range::Between), Float(0.1),
+        "The share of the training file that is split off, by class and seed, where data.validation is not given."),
+
+    key("train.epochs", Kind::Float(Range::Positive), Float(3.0),
+        "Passes over the training data; may be fractional.").flag("--epochs"),
+    key("train.max_steps", AT_LEAST_ONE, Unset("unset: train.epochs decides"),
+        "Stop after so many optimiser steps, where train.epochs would go on for longer.").flag("--max-steps"),
+    key("train.batch_size", AT_LEAST_ONE, Integer(32),
+        "Examples in an optimiser step.").flag("--batch-size"),
+    key("train.learning_rate", Kind::Float(Range::PositiveToOne), Float(5e-5),
+        "The highest learning rate, reached when warm-up ends.").flag("--learning-rate"),
+    key("train.warmup_fraction", Kind::Float(Range::ZeroToOne), Float(0.1),
+        "The share of the steps over which the learning rate rises from 0. Over the rest it falls to 0 in a line."),
+    key("train.weight_decay", Kind::Float(Range::NotNegative), Float(0.01),
+        "AdamW's decoupled weight decay. Biases and LayerNorm weights have none."),
+    key("train.max_grad_norm", Kind::Float(Range::NotNegative), Float(1.0),
+        "The global norm that gradients are clipped to; 0 turns clipping off."),
+    key("train.adam_beta1", Kind::Float(Range::BelowOne), Float(0.9),
+        "Decay of AdamW's running mean of gradients."),
+    key("train.adam_beta2", Kind::Float(Range::BelowOne), Float(0.999),
+        "Decay of AdamW's running mean of squared gradients."),
+    key("train.adam_epsilon", Kind::Float(Range::Positive), Float(1e-8),
+        "Added to AdamW's denominator."),
+    key("train.log_every", AT_LEAST_ONE, Integer(50),
+        "Steps between two lines of the training log."),
+
+    key("evaluation.batch_size", AT_LEAST_ONE, Integer(64),
+        "Examples in an evaluation batch. It changes the speed and the memory, not the result."),
+    key("evaluation.metric", Kind::Choice(SelectionMetric::NAMES), Text("accuracy"),
+        "The measure on the validation data that decides which epoch's model is kept."),
+    key("evaluation.bootstrap_samples", Kind::Integer { min: 0 }, Integer(1000),
+        "Resamples behind the confidence intervals; 0 leaves the intervals out."),
+
+    key("run.output", Kind::Path, Derived("runs/ and the name of the recipe, or else of the training file"),
+        "The folder that the run writes; it must not hold another run.").flag("--output"),
+    key("run.seed", Kind::Integer { min: 0 }, Integer(42),
+        "The seed of every random draw.").flag("--seed"),
+    key("run.device", Kind::Device, Text("auto"),
+        "Where to compute; auto takes a GPU where there is one.").flag("--device"),
+    key("run.precision", Kind::Choice(Precision::NAMES), Text("fp32"),
+        "The number format of the matrix products.").flag("--precision"),
+    key("run.threads", AT_LEAST_ONE, Unset("unset: as libtorch decides"),
+        "Processor threads to compute with.").flag("--threads"),
+];
+
+const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+    Key { path, kind, fallback, flag: None, doc }
+}
+
+impl Key {
+    const fn flag(mut self, flag: &'static str) -> Key {
+        self.flag = Some(flag);
+        self
+    }
+}

@@ -1,0 +1,227 @@
+//! What is said where, which wins, and what a recipe looks like when written.
+
+use std::path::Path;
+
+use expect_test::expect;
+use retune_recipe::{DataFormat, DeviceChoice, Fallback, Origin, Plan, Precision, Recipe, SelectionMetric, keys};
+
+use crate::{least_and, plan};
+
+#[test]
+fn every_default_is_in_the_plan() {
+    expect![[r#"
+        [model]
+        # The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name.
+        path = "org/name"
+        # The branch, tag or commit on the Hub. A folder has none.
+        revision = "main"
+        # Take files from folders and caches only, never from the network.
+        offline = false
+
+        [data]
+        # The file of examples to train on.
+        train = "train.csv"
+        # The file that decides which epoch's model is kept.
+        # validation is unset: split off the training file
+        # The file that the kept model is tested on, once, at the end.
+        # test is unset: no test
+        # How the files are written; auto goes by the extension. In tsv-unquoted, a quotation mark is a character like any other.
+        format = "auto"
+        # The column that holds the text, or the two columns of a pair of texts.
+        text = "sentence"
+        # The column that holds the label.
+        label = "label"
+        # Tokens of an example, special tokens counted; longer texts are cut.
+        max_length = 128
+        # The share of the training file that is split off, by class and seed, where data.validation is not given.
+        validation_fraction = 0.1
+
+        [train]
+        # Passes over the training data; may be fractional.
+        epochs = 3.0
+        # Stop after so many optimiser steps, where train.epochs would go on for longer.
+        # max_steps is unset: train.epochs decides
+        # Examples in an optimiser step.
+        batch_size = 32
+        # The highest learning rate, reached when warm-up ends.
+        learning_rate = 5e-5
+        # The share of the steps over which the learning rate rises from 0. Over the rest it falls to 0 in a line.
+        warmup_fraction = 0.1
+        # AdamW's decoupled weight decay. Biases and LayerNorm weights have none.
+        weight_decay = 0.01
+        # The global norm that gradients are clipped to; 0 turns clipping off.
+        max_grad_norm = 1.0
+        # Decay of AdamW's running mean of gradients.
+        adam_beta1 = 0.9
+        # Decay of AdamW's running mean of squared gradients.
+        adam_beta2 = 0.999
+        # Added to AdamW's denominator.
+        adam_epsilon = 1e-8
+        # Steps between two lines of the training log.
+        log_every = 50
+
+        [evaluation]
+        # Examples in an evaluation batch. It changes the speed and the memory, not the result.
+        batch_size = 64
+        # The measure on the validation data that decides which epoch's model is kept.
+        metric = "accuracy"
+        # Resamples behind the confidence intervals; 0 leaves the intervals out.
+        bootstrap_samples = 1000
+
+        [run]
+        # The folder that the run writes; it must not hold another run.
+        output = "runs/a"
+        # The seed of every random draw.
+        seed = 42
+        # Where to compute; auto takes a GPU where there is one.
+        device = "auto"
+        # The number format of the matrix products.
+        precision = "fp32"
+        # Processor threads to compute with.
+        # threads is unset: as libtorch decides
+    "#]].assert_eq(&plan(&least_and("")).to_toml());
+}
+
+#[test]
+fn a_recipe_writes_what_was_said_and_no_more() {
+    let mut recipe = Recipe::new();
+    recipe.set("run.seed", "7", "--seed").set("train.learning_rate", "2e-5", "--learning-rate");
+    recipe.set("model.path", "dir with \"quotes\" and ü", "--model").set("model.revision", r"a\b", "--revision");
+    recipe.set_list("data.text", &["a", "b"], "--text").set("data.label", "l", "--label");
+    recipe.set("data.train", "x.csv", "--train");
+    expect![[r#"
+        [model]
+        # The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name.
+        path = 'dir with "quotes" and ü'
+        # The branch, tag or commit on the Hub. A folder has none.
+        revision = 'a\b'
+
+        [data]
+        # The file of examples to train on.
+        train = "x.csv"
+        # The column that holds the text, or the two columns of a pair of texts.
+        text = ["a", "b"]
+        # The column that holds the label.
+        label = "l"
+
+        [train]
+        # The highest learning rate, reached when warm-up ends.
+        learning_rate = 2e-5
+
+        [run]
+        # The seed of every random draw.
+        seed = 7
+    "#]]
+    .assert_eq(&recipe.to_toml().unwrap());
+    let again = Recipe::parse(&recipe.to_toml().unwrap(), "x.csv").unwrap();
+    assert_eq!(again.resolve(), recipe.resolve());
+}
+
+#[test]
+fn a_wrong_recipe_is_not_written() {
+    let recipe = least_and("[train]\nepoch = 1");
+    assert_eq!(recipe.to_toml().unwrap_err().problems, recipe.problems());
+}
+
+#[test]
+fn later_settings_win_and_are_remembered() {
+    let mut recipe = least_and("[train]\nepochs = 1");
+    let in_file = Origin::File { path: "a.toml".into(), line: Some(7) };
+    assert_eq!(recipe.origin("train.epochs"), Some(&in_file));
+    recipe.set("train.epochs", "2", "--epochs");
+    recipe.set_assignment("train.epochs = 3");
+    assert_eq!(recipe.origin("train.epochs"), Some(&Origin::Flag("--set train.epochs".into())));
+    assert_eq!(plan(&recipe).train.epochs, 3.0);
+}
+
+#[test]
+fn a_wrong_setting_stays_wrong_when_overridden() {
+    let mut recipe = least_and("[train]\nepochs = 'x'");
+    recipe.set("train.epochs", "2", "--epochs");
+    assert_eq!(recipe.resolve().unwrap_err().problems.len(), 1);
+}
+
+#[test]
+fn a_flag_needs_no_quotes() {
+    let mut recipe = least_and("");
+    recipe.set("data.label", "2024", "--label").set("data.text", "true", "--text").set("run.output", "1e5", "--output");
+    let said = plan(&recipe);
+    assert_eq!((said.data.label.as_str(), said.data.text.as_slice()), ("2024", &["true".to_owned()][..]));
+    assert_eq!(said.run.output, Path::new("1e5"));
+    recipe.set("data.text", "[\"a\", \"b\"]", "--text").set("data.label", "'quoted'", "--label");
+    let said = plan(&recipe);
+    assert_eq!((said.data.label.as_str(), said.data.text), ("quoted", vec!["a".to_owned(), "b".to_owned()]));
+}
+
+#[test]
+fn sections_tables_and_dotted_keys_say_the_same() {
+    let forms = ["[train]\nepochs = 2\nlog_every = 1", "train.epochs = 2\ntrain.log_every = 1"];
+    let inline = "train = { epochs = 2.0, log_every = 1 }";
+    let [section, dotted] = forms.map(|form| Recipe::parse(form, "a.toml").unwrap().to_toml().unwrap());
+    assert_eq!(section, dotted);
+    assert_eq!(section, Recipe::parse(inline, "a.toml").unwrap().to_toml().unwrap());
+}
+
+#[test]
+fn the_output_is_named_after_the_recipe_or_else_the_training_file() {
+    assert_eq!(plan(&least_and("")).run.output, Path::new("runs/a"));
+    let mut recipe = Recipe::new();
+    for (key, value) in [("model.path", "m"), ("data.train", "d/reviews.csv"), ("data.text", "t"), ("data.label", "l")]
+    {
+        recipe.set(key, value, "--set");
+    }
+    assert_eq!(plan(&recipe).run.output, Path::new("runs/reviews"));
+    recipe.set("run.output", "elsewhere", "--output");
+    assert_eq!(plan(&recipe).run.output, Path::new("elsewhere"));
+}
+
+#[test]
+fn choices_read_and_write_one_spelling() {
+    let mut recipe = least_and("");
+    recipe.set("run.device", "cuda", "--device").set("run.precision", "bf16", "--precision");
+    recipe.set("data.format", "tsv-unquoted", "--format").set("evaluation.metric", "f1_macro", "--set");
+    let said = plan(&recipe);
+    assert_eq!((said.run.device, said.run.precision), (DeviceChoice::Cuda(0), Precision::Bf16));
+    assert_eq!((said.data.format, said.evaluation.metric), (DataFormat::TsvUnquoted, SelectionMetric::F1Macro));
+    let json = serde_json::to_string(&(said.run.device, said.data.format, said.evaluation.metric)).unwrap();
+    assert_eq!(json, r#"["cuda:0","tsv-unquoted","f1_macro"]"#);
+    assert_eq!("cuda:12".parse(), Ok(DeviceChoice::Cuda(12)));
+    for name in DataFormat::NAMES {
+        assert_eq!(name.parse::<DataFormat>().unwrap().to_string(), *name);
+    }
+}
+
+#[test]
+fn a_plan_can_be_kept_as_json() {
+    let plan = plan(&least_and("[run]\ndevice = 'cuda:1'\nthreads = 2"));
+    let json = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    serde_json::from_str::<Plan>(&json.replace("\"seed\"", "\"sead\"")).unwrap_err();
+}
+
+#[test]
+fn the_table_documents_every_key_once() {
+    let mut paths: Vec<_> = keys().iter().map(|key| key.path).collect();
+    let mut flags: Vec<_> = keys().iter().filter_map(|key| key.flag).collect();
+    let (keys_listed, flags_listed) = (paths.len(), flags.len());
+    paths.sort_unstable();
+    paths.dedup();
+    flags.sort_unstable();
+    flags.dedup();
+    assert_eq!((paths.len(), flags.len()), (keys_listed, flags_listed));
+    for key in keys() {
+        assert!(key.doc.ends_with('.') && key.path.matches('.').count() == 1, "{key:?}");
+        assert!(key.fallback != Fallback::Required || key.flag.is_some(), "{key:?}");
+    }
+}
+
+#[test]
+fn every_default_is_a_value_that_the_key_allows() {
+    // The plan's text says every default, and reading it checks each of them.
+    let written = plan(&least_and("")).to_toml();
+    let read = Recipe::parse(&written, "plan.toml").unwrap();
+    assert_eq!(read.problems(), []);
+    let unset = keys().iter().filter(|key| matches!(key.fallback, Fallback::Unset(_))).count();
+    let said = keys().iter().filter(|key| read.origin(key.path).is_some()).count();
+    assert_eq!(said + unset, keys().len());
+}

@@ -1,0 +1,41 @@
+//! The boundary to C++. Tensors cross it as the addresses of `at::Tensor` objects, which is what tch's handles are.
+
+#[cxx::bridge(namespace = "retune")]
+pub(crate) mod ffi {
+    unsafe extern "C++" {
+        include!("shim.h");
+
+        /// One AdamW step over all tensors at once. Every slice has the same length; entries are `at::Tensor*`.
+        #[allow(clippy::too_many_arguments)]
+        unsafe fn fused_adamw(
+            parameters: &[usize],
+            gradients: &[usize],
+            first_moments: &[usize],
+            second_moments: &[usize],
+            steps: &[usize],
+            learning_rate: f64,
+            beta1: f64,
+            beta2: f64,
+            weight_decay: f64,
+            epsilon: f64,
+        ) -> Result<()>;
+
+        /// The 2-norm of all tensors taken as one vector, as a new `at::Tensor*` of no dimensions on their device.
+        unsafe fn global_norm(tensors: &[usize]) -> Result<usize>;
+
+        /// Multiplies each tensor in place by a tensor of no dimensions.
+        unsafe fn scale(tensors: &[usize], factor: usize) -> Result<()>;
+
+        /// The state of a device's default random generator, as a new `at::Tensor*` of bytes.
+        fn generator_state(cuda_index: i32) -> Result<usize>;
+
+        /// Sets the state of a device's default random generator from a tensor of bytes.
+        unsafe fn set_generator_state(cuda_index: i32, state: usize) -> Result<()>;
+
+        /// Switches autocast to bfloat16 on or off for this thread; tells whether it was on.
+        fn set_autocast_bfloat16(cuda: bool, enabled: bool) -> Result<bool>;
+
+        /// Drops the casted copies of weights that autocast keeps within a step.
+        fn clear_autocast_cache() -> Result<()>;
+    }
+}

@@ -1,0 +1,164 @@
+//! The optimiser's step on the device, in few passes over memory.
+
+use tch::Tensor;
+
+use crate::{TorchError, addresses, adopt, bridge::ffi};
+
+/// The numbers of one AdamW step (Loshchilov and Hutter, 2019, arXiv 1711.05101): bias-corrected moments, decay
+/// decoupled from the gradient.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamWStep {
+    /// The step's learning rate.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Decoupled weight decay: the parameter shrinks by `learning_rate * weight_decay` of itself.
+    pub weight_decay: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+}
+
+/// What AdamW remembers of a list of parameters.
+#[derive(Debug)]
+pub struct AdamWState {
+    /// Exponential mean of gradients, each of its parameter's shape.
+    pub first_moments: Vec<Tensor>,
+    /// Exponential mean of squared gradients, each of its parameter's shape.
+    pub second_moments: Vec<Tensor>,
+    /// The number of steps done, one float of no dimensions for each parameter.
+    pub steps: Vec<Tensor>,
+}
+
+impl AdamWState {
+    /// The state before the first step.
+    pub fn new(parameters: &[Tensor]) -> Self {
+        Self {
+            first_moments: parameters.iter().map(Tensor::zeros_like).collect(),
+            second_moments: parameters.iter().map(Tensor::zeros_like).collect(),
+            steps: parameters.iter().map(|p| Tensor::zeros([], (tch::Kind::Float, p.device()))).collect(),
+        }
+    }
+}
+
+/// One AdamW step over all `parameters` in place, by libtorch's fused kernel (`torch._fused_adamw_`, the one behind
+/// `torch.optim.AdamW(fused=True)`).
+///
+/// # Errors
+/// The lists differ in length, or libtorch refuses (a shape, type or device that does not fit).
+pub fn fused_adamw(
+    parameters: &[Tensor],
+    gradients: &[Tensor],
+    state: &mut AdamWState,
+    step: &AdamWStep,
+) -> Result<(), TorchError> {
+    for (what, list) in [
+        ("gradients", gradients),
+        ("first moments", &state.first_moments),
+        ("second moments", &state.second_moments),
+        ("steps", &state.steps),
+    ] {
+        if list.len() != parameters.len() {
+            return Err(TorchError::CountMismatch { what, expected: parameters.len(), found: list.len() });
+        }
+    }
+    if parameters.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
+    unsafe {
+        ffi::fused_adamw(
+            &addresses(parameters),
+            &addresses(gradients),
+            &addresses(&state.first_moments),
+            &addresses(&state.second_moments),
+            &addresses(&state.steps),
+            step.learning_rate,
+            step.beta1,
+            step.beta2,
+            step.weight_decay,
+            step.epsilon,
+        )?;
+    }
+    Ok(())
+}
+
+/// The 2-norm of all tensors taken as one vector, as a tensor of no dimensions on their device: the host does not wait.
+///
+/// # Errors
+/// No tensor was given, or libtorch refuses.
+pub fn global_norm(tensors: &[Tensor]) -> Result<Tensor, TorchError> {
+    // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
+    Ok(adopt(unsafe { ffi::global_norm(&addresses(tensors))? }))
+}
+
+/// Multiplies each tensor in place by `factor`, a tensor of no dimensions on their device.
+///
+/// # Errors
+/// libtorch refuses.
+pub fn scale(tensors: &[Tensor], factor: &Tensor) -> Result<(), TorchError> {
+    // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
+    unsafe { ffi::scale(&addresses(tensors), factor.as_ptr() as usize)? };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    /// AdamW as the paper writes it, in float64 on the host.
+    fn plain_adamw(w: f64, gradients: &[f64], step: &AdamWStep) -> f64 {
+        let (mut w, mut m, mut v) = (w, 0.0, 0.0);
+        for (t, g) in gradients.iter().enumerate() {
+            let t = (t + 1) as i32;
+            w -= step.learning_rate * step.weight_decay * w;
+            m = step.beta1 * m + (1.0 - step.beta1) * g;
+            v = step.beta2 * v + (1.0 - step.beta2) * g * g;
+            let (m_hat, v_hat) = (m / (1.0 - step.beta1.powi(t)), v / (1.0 - step.beta2.powi(t)));
+            w -= step.learning_rate * m_hat / (v_hat.sqrt() + step.epsilon);
+        }
+        w
+    }
+
+    #[test]
+    fn fused_adamw_is_the_papers() {
+        let step = AdamWStep { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, weight_decay: 0.1, epsilon: 1e-8 };
+        let start: Vec<f64> = (0..37).map(|i| (0.3 * f64::from(i)).sin()).collect();
+        let parameters = [Tensor::from_slice(&start), Tensor::from_slice(&start[..5])];
+        let mut state = AdamWState::new(&parameters);
+        let gradient = |t: i32, i: usize| (f64::from(t) + 0.7 * i as f64).cos();
+        for t in 0..20 {
+            let gradients: Vec<f64> = (0..37).map(|i| gradient(t, i)).collect();
+            let gradients = [Tensor::from_slice(&gradients), Tensor::from_slice(&gradients[..5])];
+            fused_adamw(&parameters, &gradients, &mut state, &step).unwrap();
+        }
+        for (i, w) in start.iter().enumerate() {
+            let expected = plain_adamw(*w, &(0..20).map(|t| gradient(t, i)).collect::<Vec<_>>(), &step);
+            let found = parameters[0].double_value(&[i as i64]);
+            assert!((found - expected).abs() < 1e-6, "element {i}: {found} instead of {expected}");
+            if i < 5 {
+                assert!((parameters[1].double_value(&[i as i64]) - expected).abs() < 1e-6);
+            }
+        }
+        assert_eq!(state.steps[0].double_value(&[]), 20.0);
+    }
+
+    #[test]
+    fn norm_is_over_all_tensors_at_once() {
+        let tensors = [Tensor::from_slice(&[3f32, 0.0]), Tensor::from_slice(&[4f32])];
+        assert_eq!(global_norm(&tensors).unwrap().double_value(&[]), 5.0);
+        scale(&tensors, &Tensor::from(0.5f32)).unwrap();
+        assert_eq!(global_norm(&tensors).unwrap().double_value(&[]), 2.5);
+    }
+
+    #[test]
+    fn a_missing_gradient_is_an_error_with_numbers() {
+        let parameters = [Tensor::zeros([2], (Kind::Float, Device::Cpu))];
+        let mut state = AdamWState::new(&parameters);
+        let step = AdamWStep { learning_rate: 0.1, beta1: 0.9, beta2: 0.999, weight_decay: 0.0, epsilon: 1e-8 };
+        let error = fused_adamw(&parameters, &[], &mut state, &step).unwrap_err();
+        assert_eq!(error.to_string(), "gradients: expected 1 tensors, found 0");
+    }
+}

@@ -1,0 +1,85 @@
+#include "shim.h"
+
+#include <mutex>
+#include <vector>
+
+#include <ATen/Context.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
+
+namespace retune {
+namespace {
+
+const at::Tensor &tensor(std::size_t address) { return *reinterpret_cast<const at::Tensor *>(address); }
+
+std::vector<at::Tensor> tensors(rust::Slice<const std::size_t> addresses) {
+  std::vector<at::Tensor> list;
+  list.reserve(addresses.size());
+  for (std::size_t address : addresses) list.push_back(tensor(address));
+  return list;
+}
+
+std::size_t give(at::Tensor value) { return reinterpret_cast<std::size_t>(new at::Tensor(std::move(value))); }
+
+// A negative index is the CPU's generator.
+at::Generator generator(std::int32_t cuda_index) {
+  const at::Device device = cuda_index < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, cuda_index);
+  return at::globalContext().defaultGenerator(device);
+}
+
+}  // namespace
+
+void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const std::size_t> gradients,
+                 rust::Slice<const std::size_t> first_moments, rust::Slice<const std::size_t> second_moments,
+                 rust::Slice<const std::size_t> steps, double learning_rate, double beta1, double beta2,
+                 double weight_decay, double epsilon) {
+  at::NoGradGuard no_grad;
+  const auto step_tensors = tensors(steps);
+  // The kernel reads the step's number and leaves counting to its caller.
+  for (const at::Tensor &step : step_tensors) step.add_(1);
+  at::_fused_adamw_(tensors(parameters), tensors(gradients), tensors(first_moments), tensors(second_moments),
+                    /*max_exp_avg_sqs=*/{}, step_tensors, learning_rate, beta1, beta2, weight_decay, epsilon,
+                    /*amsgrad=*/false, /*maximize=*/false);
+}
+
+std::size_t global_norm(rust::Slice<const std::size_t> list) {
+  at::NoGradGuard no_grad;
+  const auto norms = at::_foreach_norm(tensors(list), 2);
+  return give(at::linalg_vector_norm(at::stack(norms), 2));
+}
+
+void scale(rust::Slice<const std::size_t> list, std::size_t factor) {
+  at::NoGradGuard no_grad;
+  at::_foreach_mul_(tensors(list), tensor(factor));
+}
+
+std::size_t generator_state(std::int32_t cuda_index) {
+  at::Generator source = generator(cuda_index);
+  const std::lock_guard<std::mutex> lock(source.mutex());
+  return give(source.get_state());
+}
+
+void set_generator_state(std::int32_t cuda_index, std::size_t state) {
+  at::Generator target = generator(cuda_index);
+  const std::lock_guard<std::mutex> lock(target.mutex());
+  target.set_state(tensor(state));
+}
+
+bool set_autocast_bfloat16(bool cuda, bool enabled) {
+  const auto device = cuda ? at::kCUDA : at::kCPU;
+  const bool before = at::autocast::is_autocast_enabled(device);
+  at::autocast::set_autocast_dtype(device, at::kBFloat16);
+  at::autocast::set_autocast_enabled(device, enabled);
+  return before;
+}
+
+void clear_autocast_cache() { at::autocast::clear_cache(); }
+
+}  // namespace retune

@@ -1,0 +1,22 @@
+// Operations of libtorch that tch leaves out, in terms that cxx can carry: addresses of at::Tensor, numbers, exceptions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "rust/cxx.h"
+
+namespace retune {
+
+void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const std::size_t> gradients,
+                 rust::Slice<const std::size_t> first_moments, rust::Slice<const std::size_t> second_moments,
+                 rust::Slice<const std::size_t> steps, double learning_rate, double beta1, double beta2,
+                 double weight_decay, double epsilon);
+std::size_t global_norm(rust::Slice<const std::size_t> tensors);
+void scale(rust::Slice<const std::size_t> tensors, std::size_t factor);
+std::size_t generator_state(std::int32_t cuda_index);
+void set_generator_state(std::int32_t cuda_index, std::size_t state);
+bool set_autocast_bfloat16(bool cuda, bool enabled);
+void clear_autocast_cache();
+
+}  // namespace retune

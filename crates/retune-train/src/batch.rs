@@ -1,0 +1,20 @@
+//! From plain vectors to tensors on the device.
+
+use retune_attention::SequenceLayout;
+use retune_data::PackedBatch;
+use retune_models::PackedInput;
+use tch::{Device, Tensor};
+
+use crate::TrainError;
+
+/// A packed batch as the model takes it.
+///
+/// # Errors
+/// The batch's offsets describe no layout.
+pub fn to_input(batch: &PackedBatch, device: Device) -> Result<PackedInput, TrainError> {
+    Ok(PackedInput {
+        input_ids: Tensor::from_slice(&batch.input_ids).to_device(device),
+        token_type_ids: Tensor::from_slice(&batch.token_type_ids).to_device(device),
+        layout: SequenceLayout::from_offsets(batch.cu_seqlens.clone())?,
+    })
+}

@@ -1,0 +1,133 @@
+//! What stops a run.
+
+use std::io;
+use std::path::PathBuf;
+
+use retune_attention::LayoutError;
+use retune_data::DataError;
+use retune_metrics::MetricError;
+use retune_models::ModelError;
+use retune_recipe::RecipeError;
+use retune_torch::TorchError;
+
+/// What stops a run, a prediction or an evaluation.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// Something about the data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Something about the model directory.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Something that libtorch refused, or CUDA that is not there.
+    #[error(transparent)]
+    Torch(#[from] TorchError),
+    /// An operation of libtorch failed.
+    #[error("libtorch: {0}")]
+    Tch(#[from] tch::TchError),
+    /// Something about a metric.
+    #[error(transparent)]
+    Metrics(#[from] MetricError),
+    /// A packed batch that describes no layout.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A run's plan that cannot be read back.
+    #[error(transparent)]
+    Plan(#[from] RecipeError),
+    /// A GPU was asked for that is not there.
+    #[error("device cuda:{asked} is not there: this machine has {gpus} GPU(s), cuda:0 to cuda:{}", gpus - 1)]
+    NoSuchGpu {
+        /// The index asked for.
+        asked: usize,
+        /// How many there are.
+        gpus: usize,
+    },
+    /// `data.max_length` is longer than the model's positions.
+    #[error("data.max_length is {asked}, but the model has positions for {longest} tokens; set data.max_length to {longest} or less")]
+    TooLong {
+        /// The length asked for.
+        asked: usize,
+        /// The longest that the model can take.
+        longest: usize,
+    },
+    /// The tokenizer gives ids that the model's embeddings lack.
+    #[error(
+        "{}: the tokenizer has {tokenizer} tokens, the model's embeddings {model}; they do not belong together",
+        path.display()
+    )]
+    Vocabulary {
+        /// The `tokenizer.json`.
+        path: PathBuf,
+        /// The tokenizer's vocabulary.
+        tokenizer: usize,
+        /// The model's.
+        model: usize,
+    },
+    /// The output directory holds another run.
+    #[error("{} already holds a run; choose another folder with --output, or go on with it: --resume {}", path.display(), path.display())]
+    RunExists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The output directory holds files that are not a run's.
+    #[error("{} is not empty; choose another folder with --output", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file or folder of the run cannot be written.
+    #[error("cannot write {}: {source}{}", path.display(), write_hint(source))]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the run cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The directory is not a run's, or the run has not got so far.
+    #[error("{} {missing}", path.display())]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+        /// What is not there, and what that means.
+        missing: &'static str,
+    },
+    /// A file of a checkpoint does not fit the run.
+    #[error("{}: {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The loss or the gradient is not a number any more.
+    #[error(
+        "step {step}: the {what} is {value}; the run stops before the model is spoilt (rows {rows:?} of the training \
+         data). Try a lower train.learning_rate, or run.precision = \"fp32\""
+    )]
+    NotFinite {
+        /// The step, from 1.
+        step: u64,
+        /// `loss` or `gradient norm`.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The rows of the batch, from 0, at most eight.
+        rows: Vec<usize>,
+    },
+}
+
+fn write_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "; free some space or choose another folder with --output",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; choose another folder with --output",
+        _ => "",
+    }
+}

@@ -1,0 +1,73 @@
+//! What a run tells whoever watches it.
+
+use std::time::Duration;
+
+use crate::tasks::sequence_classification::Scores;
+
+/// Something that happened in a run, in order. The watcher decides what a person sees of it.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Something that a user should know and need not act on.
+    Notice(&'a str),
+    /// Training begins, or goes on at a later step.
+    Started {
+        /// Steps done already.
+        step: u64,
+        /// Steps in all.
+        total_steps: u64,
+    },
+    /// An optimiser step is done.
+    Step(&'a StepReport),
+    /// An evaluation has come so far.
+    Evaluating {
+        /// Examples done.
+        done: usize,
+        /// Examples in all.
+        total: usize,
+    },
+    /// An evaluation is done.
+    Evaluated {
+        /// Which data: `validation` or `test`.
+        split: &'static str,
+        /// Epochs done, possibly a fraction.
+        epoch: f64,
+        /// What came out.
+        scores: &'a Scores,
+        /// Whether it is the best so far.
+        best: bool,
+    },
+}
+
+/// One optimiser step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// Steps done, this one included.
+    pub step: u64,
+    /// Steps in all.
+    pub total_steps: u64,
+    /// Epochs done, possibly a fraction.
+    pub epoch: f64,
+    /// The batch's mean loss.
+    pub loss: f64,
+    /// The learning rate that the step used.
+    pub learning_rate: f64,
+    /// The gradient's global 2-norm before clipping.
+    pub gradient_norm: f64,
+    /// Tokens in the batch; none of them is padding.
+    pub tokens: usize,
+    /// Examples in the batch.
+    pub examples: usize,
+    /// How long the step took.
+    pub elapsed: Duration,
+    /// Whether the step closes a line of the log.
+    pub logged: Option<Logged>,
+}
+
+/// Means over the steps since the last line of the log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Logged {
+    /// The mean loss.
+    pub loss: f64,
+    /// Tokens a second, evaluation and saving left out.
+    pub tokens_per_second: f64,
+}

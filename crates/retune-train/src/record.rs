@@ -1,0 +1,55 @@
+//! Lines of `metrics.jsonl`, and the speed of training.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::event::StepReport;
+use crate::tasks::sequence_classification::{Intervals, Scores};
+
+/// Time spent in training steps, and what went through them.
+#[derive(Debug, Default)]
+pub(crate) struct Throughput {
+    time: Duration,
+    tokens: usize,
+    examples: usize,
+}
+
+impl Throughput {
+    pub(crate) fn add(&mut self, report: &StepReport) {
+        self.time += report.elapsed;
+        self.tokens += report.tokens;
+        self.examples += report.examples;
+    }
+
+    pub(crate) fn tokens_per_second(&self) -> f64 {
+        self.tokens as f64 / self.time.as_secs_f64().max(1e-9)
+    }
+
+    pub(crate) fn examples_per_second(&self) -> f64 {
+        self.examples as f64 / self.time.as_secs_f64().max(1e-9)
+    }
+}
+
+/// A line about training: means since the line before it.
+pub(crate) fn train_record(report: &StepReport, loss: f64, tokens_per_second: f64) -> Value {
+    json!({
+        "event": "train",
+        "step": report.step,
+        "epoch": report.epoch,
+        "loss": loss,
+        "learning_rate": report.learning_rate,
+        "gradient_norm": report.gradient_norm,
+        "tokens_per_second": tokens_per_second,
+    })
+}
+
+/// A line about an evaluation.
+pub(crate) fn evaluation_record(split: &str, step: u64, epoch: f64, scores: &Scores) -> Value {
+    json!({ "event": "evaluation", "split": split, "step": step, "epoch": epoch, "scores": scores })
+}
+
+/// The line about the kept model's last evaluation.
+pub(crate) fn final_record(split: &str, step: u64, epoch: f64, scores: &Scores, intervals: Option<&Intervals>) -> Value {
+    json!({ "event": "final", "split": split, "step": step, "epoch": epoch, "scores": scores, "intervals": intervals })
+}

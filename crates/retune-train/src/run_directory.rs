@@ -1,0 +1,150 @@
+//! The folder that a run writes: what another person needs to believe it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use retune_recipe::{Plan, Recipe};
+use serde_json::Value;
+
+use crate::TrainError;
+use crate::checkpoint::write_synced;
+
+/// A run's folder: `plan.toml`, `environment.json`, `metrics.jsonl`, `checkpoints/`, `model/`, `predictions.parquet`.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    metrics: File,
+}
+
+const PLAN: &str = "plan.toml";
+const METRICS: &str = "metrics.jsonl";
+
+/// Checks, before anything slow, that a run can be written to this folder. Leaves nothing behind.
+///
+/// # Errors
+/// It holds another run or other files, or cannot be written.
+pub fn check_output(path: &Path) -> Result<(), TrainError> {
+    if path.join(PLAN).exists() {
+        return Err(TrainError::RunExists { path: path.to_owned() });
+    }
+    let write_error = |source| TrainError::Write { path: path.to_owned(), source };
+    match fs::read_dir(path) {
+        Ok(mut entries) => {
+            if entries.next().is_some() {
+                return Err(TrainError::NotEmpty { path: path.to_owned() });
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(write_error(error)),
+    }
+    let standing = path.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(Path::new("."));
+    let probe = standing.join(format!(".retune-{}.probe", std::process::id()));
+    File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(write_error)
+}
+
+impl RunDirectory {
+    /// Makes the folder with its plan.
+    ///
+    /// # Errors
+    /// It holds another run or other files, or cannot be written.
+    pub fn create(path: &Path, plan: &Plan, environment: &Value) -> Result<Self, TrainError> {
+        check_output(path)?;
+        fs::create_dir_all(path).map_err(|source| TrainError::Write { path: path.to_owned(), source })?;
+        let made = Self::fill(path, plan, environment);
+        if made.is_err() {
+            let _ = fs::remove_dir_all(path);
+        }
+        made
+    }
+
+    fn fill(path: &Path, plan: &Plan, environment: &Value) -> Result<Self, TrainError> {
+        let write = |name: &str, text: String| {
+            let path = path.join(name);
+            write_synced(&path, text.as_bytes()).map_err(|source| TrainError::Write { path, source })
+        };
+        write("environment.json", format!("{environment:#}\n"))?;
+        write(METRICS, String::new())?;
+        // Last, for it is what makes the folder a run's.
+        write(PLAN, plan.to_toml())?;
+        Self::append_to(path)
+    }
+
+    /// Opens a run to go on with it, with its plan.
+    ///
+    /// # Errors
+    /// The folder is not a run's, or cannot be written.
+    pub fn open(path: &Path) -> Result<(Self, Plan), TrainError> {
+        Ok((Self::append_to(path)?, read_plan(path)?))
+    }
+
+    fn append_to(path: &Path) -> Result<Self, TrainError> {
+        let file = path.join(METRICS);
+        let metrics = OpenOptions::new().append(true).create(true).open(&file);
+        let metrics = metrics.map_err(|source| TrainError::Write { path: file, source })?;
+        Ok(Self { path: path.to_owned(), metrics })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where checkpoints are.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Where the finished model is.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model")
+    }
+
+    /// Adds a line to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn log(&mut self, record: &Value) -> Result<(), TrainError> {
+        let line = format!("{record}\n");
+        self.metrics
+            .write_all(line.as_bytes())
+            .map_err(|source| TrainError::Write { path: self.path.join(METRICS), source })
+    }
+
+    /// Drops the lines of steps after `step`, which a resumed run is about to write again.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn rewind(&mut self, step: u64) -> Result<(), TrainError> {
+        let path = self.path.join(METRICS);
+        let text = fs::read_to_string(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
+        let stays = |line: &&str| {
+            let record: Option<Value> = serde_json::from_str(line).ok();
+            record.and_then(|record| record.get("step")?.as_u64()).is_some_and(|at| at <= step)
+        };
+        let kept: String = text.lines().filter(stays).flat_map(|line| [line, "\n"]).collect();
+        let partial = self.path.join(".metrics.partial");
+        write_synced(&partial, kept.as_bytes())
+            .and_then(|()| fs::rename(&partial, &path))
+            .map_err(|source| TrainError::Write { path: path.clone(), source })?;
+        *self = Self::append_to(&self.path)?;
+        Ok(())
+    }
+
+    /// Removes the folder, where a failure left nothing in it worth keeping.
+    pub(crate) fn discard(self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// The plan of a run.
+///
+/// # Errors
+/// The folder is not a run's, or its plan does not read.
+pub fn read_plan(path: &Path) -> Result<Plan, TrainError> {
+    let plan = path.join(PLAN);
+    if !plan.exists() {
+        return Err(TrainError::NotARun { path: path.to_owned(), missing: "is not a run: it holds no plan.toml" });
+    }
+    Ok(Recipe::from_file(&plan)?.resolve()?)
+}

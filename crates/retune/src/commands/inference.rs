@@ -1,0 +1,66 @@
+//! What `predict` and `evaluate` share: a finished run, and how to compute.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::ArgMatches;
+use retune_recipe::{DataFormat, DeviceChoice, Plan};
+use retune_train::{Computation, Predictor, RunDirectory, resolve_device};
+
+/// A finished run, ready for texts.
+pub struct Inference {
+    /// The run's plan, with what the arguments change.
+    pub plan: Plan,
+    /// The model.
+    pub predictor: Predictor,
+    /// How batches are computed.
+    pub computation: Computation,
+}
+
+impl Inference {
+    /// From `--run`, `--device`, `--batch-size`, `--text` and `--format`.
+    pub fn open(matches: &ArgMatches) -> anyhow::Result<Self> {
+        let run: &PathBuf = matches.get_one("run").context("--run is required")?;
+        let mut plan = RunDirectory::plan_of(run)?;
+        // Another file than the run's may be written in another way.
+        plan.data.format = DataFormat::Auto;
+        if let Some(format) = matches.get_one::<String>("format") {
+            plan.data.format = format.parse().with_context(|| format!("--format {format}"))?;
+        }
+        if let Some(columns) = matches.get_many::<String>("text") {
+            let columns: Vec<String> = columns.cloned().collect();
+            anyhow::ensure!(
+                columns.len() == plan.data.text.len(),
+                "--text names {} column(s), but the model reads {} text(s) for each example",
+                columns.len(),
+                plan.data.text.len()
+            );
+            plan.data.text = columns;
+        }
+        let device: DeviceChoice = match matches.get_one::<String>("device") {
+            Some(name) => name.parse().with_context(|| format!("--device {name}"))?,
+            None => plan.run.device,
+        };
+        let batch_size = match matches.get_one::<String>("batch-size") {
+            Some(number) => {
+                number.parse().ok().and_then(NonZeroUsize::new).with_context(|| {
+                    format!("--batch-size {number}: expected a whole number of at least 1")
+                })?
+            }
+            None => NonZeroUsize::new(plan.evaluation.batch_size).unwrap_or(NonZeroUsize::MIN),
+        };
+        let device = resolve_device(device)?;
+        let predictor = Predictor::open_run(run, plan.data.max_length, device)?;
+        let computation = Computation { device, precision: plan.run.precision, batch_size };
+        Ok(Self { plan, predictor, computation })
+    }
+}
+
+/// Checks, before anything slow, that a table can be written to this file.
+pub fn check_table(path: &Path) -> anyhow::Result<()> {
+    retune_data::OutputFormat::of(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    anyhow::ensure!(folder.is_dir(), "cannot write {}: the folder {} is not there", path.display(), folder.display());
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! The `retune` binary: arguments → plan → work.
+//!
+//! Exit codes: 0 done, 2 a mistake in what was given (one message on standard error), 101 a bug of ours, 130 stopped by
+//! Ctrl-C with everything saved.
+
+mod cli;
+mod commands;
+mod environment;
+mod interrupt;
+mod summary;
+mod terminal;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use tracing_subscriber::EnvFilter;
+
+/// Where a panic's text waits until it is known whether anyone catches it.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // Libraries that read damaged files may panic and be caught; only what reaches the top is a person's business.
+    panic::set_hook(Box::new(|info| {
+        if let Ok(mut last) = PANIC.lock() {
+            *last = Some(info.to_string());
+        }
+    }));
+    match panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+        Err(_) => {
+            let text = PANIC.lock().ok().and_then(|mut last| last.take()).unwrap_or_default();
+            eprintln!("internal error, which is a bug of retune and not of yours: {text}");
+            ExitCode::from(101)
+        }
+    }
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    let matches = match cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            error.print()?;
+            return Ok(ExitCode::from(error.exit_code() as u8));
+        }
+    };
+    match matches.subcommand() {
+        Some(("finetune", matches)) => commands::finetune::run(matches),
+        Some(("predict", matches)) => commands::predict::run(matches),
+        Some(("evaluate", matches)) => commands::evaluate::run(matches),
+        Some(("recipe", matches)) => commands::recipe::run(matches),
+        _ => unreachable!("clap asks for a subcommand"),
+    }
+}

@@ -1,0 +1,168 @@
+//! What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use retune_train::{Event, StepReport};
+
+/// Shows the events of a run on standard error.
+pub struct Terminal {
+    style: Style,
+    bar: Option<ProgressBar>,
+    /// When training began here, and at which step: for the time left.
+    started: Option<(Instant, u64)>,
+    training_time: Duration,
+    evaluation: Option<Instant>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Bar,
+    Lines,
+    Quiet,
+}
+
+impl Terminal {
+    /// For this process's standard error.
+    pub fn new(quiet: bool) -> Self {
+        let style = match (quiet, std::io::stderr().is_terminal()) {
+            (true, _) => Style::Quiet,
+            (false, true) => Style::Bar,
+            (false, false) => Style::Lines,
+        };
+        Self { style, bar: None, started: None, training_time: Duration::ZERO, evaluation: None }
+    }
+
+    /// One line for a person.
+    pub fn note(&self, text: &str) {
+        match (&self.style, &self.bar) {
+            (Style::Quiet, _) => {}
+            (_, Some(bar)) => bar.println(text),
+            (_, None) => eprintln!("{text}"),
+        }
+    }
+
+    /// Shows an event.
+    pub fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Notice(text) => self.note(text),
+            Event::Started { step, total_steps } => self.start(step, total_steps),
+            Event::Step(report) => self.step(report),
+            Event::Evaluating { done, total } => self.evaluating(done, total),
+            Event::Evaluated { split, epoch, scores, best } => {
+                self.evaluation = None;
+                let note = if best { "  best so far" } else { "" };
+                self.note(&format!(
+                    "epoch {epoch:>5.2}  {split} loss {:.4}  accuracy {:.4}  macro F1 {:.4}  MCC {:.4}{note}",
+                    scores.loss, scores.accuracy, scores.f1_macro, scores.mcc
+                ));
+            }
+        }
+    }
+
+    fn start(&mut self, step: u64, total_steps: u64) {
+        self.started = Some((Instant::now(), step));
+        if self.style == Style::Bar {
+            let template = "{bar:28} {pos}/{len}  {msg}";
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(total_steps).with_style(style.progress_chars("━╸─"));
+            bar.set_position(step);
+            self.bar = Some(bar);
+        }
+    }
+
+    fn step(&mut self, report: &StepReport) {
+        self.training_time += report.elapsed;
+        let line = self.describe(report);
+        match (&self.bar, self.style) {
+            (Some(bar), _) => {
+                bar.set_position(report.step);
+                bar.set_message(line);
+                if report.step == report.total_steps {
+                    bar.finish_and_clear();
+                }
+            }
+            (None, Style::Lines) if report.logged.is_some() => {
+                eprintln!("step {}/{}  epoch {:.2}  {line}", report.step, report.total_steps, report.epoch);
+            }
+            _ => {}
+        }
+    }
+
+    fn describe(&self, report: &StepReport) -> String {
+        let loss = report.logged.map_or(report.loss, |logged| logged.loss);
+        let rate = report.logged.map_or(report.tokens as f64 / report.elapsed.as_secs_f64().max(1e-9), |logged| {
+            logged.tokens_per_second
+        });
+        let done = report.step - self.started.map_or(0, |(_, step)| step);
+        let left = self.training_time.div_f64(done.max(1) as f64).mul_f64((report.total_steps - report.step) as f64);
+        format!(
+            "loss {loss:.4}  lr {:.2e}  {} tokens/s  {} left",
+            report.learning_rate,
+            thousands(rate.round() as u64),
+            clock(left)
+        )
+    }
+
+    /// An evaluation that lasts is worth a line every few seconds.
+    fn evaluating(&mut self, done: usize, total: usize) {
+        let since = *self.evaluation.get_or_insert_with(Instant::now);
+        if since.elapsed() < Duration::from_secs(2) || done == total {
+            if done == total {
+                self.evaluation = None;
+            }
+            return;
+        }
+        match &self.bar {
+            Some(bar) if !bar.is_finished() => bar.set_message(format!("evaluating {done}/{total}")),
+            _ => {
+                self.note(&format!("evaluating {done}/{total}"));
+                self.evaluation = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Takes the bar away, so that what follows stands on lines of its own.
+    pub fn close(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `1234567` as `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Minutes and seconds, with hours where there are any.
+pub fn clock(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds / 3600 {
+        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(clock(Duration::from_secs(59)), "0:59");
+        assert_eq!(clock(Duration::from_secs(3_725)), "1:02:05");
+    }
+}

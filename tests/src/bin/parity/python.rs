@@ -1,0 +1,76 @@
+//! Calls of `tests/parity/reference.py`.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tests::Result;
+
+/// The reference's Python, and the texts that it reads.
+pub struct Python<'a> {
+    program: &'a Path,
+    script: PathBuf,
+    texts: &'a Path,
+}
+
+/// What `dump` says of what it computed.
+#[derive(Deserialize)]
+pub struct Dumped {
+    /// Texts.
+    pub sequences: usize,
+    /// Their tokens, special ones included.
+    pub tokens: usize,
+    /// Parameters that the checkpoint lacks and that got the formula's values, sorted.
+    pub seeded: Vec<String>,
+    /// The version of torch.
+    pub torch: String,
+    /// The version of transformers.
+    pub transformers: String,
+}
+
+/// What a model directory gives when Python loads it.
+#[derive(Deserialize)]
+pub struct Logits {
+    /// The classes' names, by id.
+    pub id2label: Vec<String>,
+    /// Of each text, `[b, c]`.
+    pub logits: Vec<Vec<f64>>,
+}
+
+impl<'a> Python<'a> {
+    pub fn new(program: &'a Path, texts: &'a Path) -> Self {
+        Self { program, script: Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/reference.py"), texts }
+    }
+
+    /// Computes everything of a model into the safetensors file `out`; a head that is missing gets the formula's values.
+    pub fn dump(&self, model: &Path, out: &Path) -> Result<Dumped> {
+        let summary = self.call("dump", model, out, &[OsStr::new("--seed-head")])?;
+        parse(&summary)
+    }
+
+    /// Loads a model directory as a user does, computes its logits, and saves it into the folder `saved`. A warning of
+    /// whatever kind is an error.
+    pub fn logits(&self, model: &Path, out: &Path, saved: &Path) -> Result<Logits> {
+        self.call("logits", model, out, &[OsStr::new("--save"), saved.as_os_str()])?;
+        parse(&std::fs::read_to_string(out)?)
+    }
+
+    fn call(&self, command: &str, model: &Path, out: &Path, more: &[&OsStr]) -> Result<String> {
+        let mut process = Command::new(self.program);
+        process.arg(&self.script).arg(command).args(more);
+        process.arg("--model").arg(model).arg("--texts").arg(self.texts).arg("--out").arg(out);
+        process.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
+        let output = process.output().map_err(|error| format!("cannot start {}: {error}", self.program.display()))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("reference.py {command} failed ({}):\n{}", output.status, said.trim_end()).into());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| format!("reference.py gave {text:?}: {error}").into())
+}
