@@ -1,6 +1,6 @@
 //! The comparisons as a table: a row for each kind, with the worst of its kind.
 
-use tests::Comparison;
+use ::tests::Comparison;
 
 const HEAD: [&str; 6] = ["compared", "numbers", "largest difference", "bound", "", "where it is largest"];
 
