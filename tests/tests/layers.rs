@@ -1,0 +1,84 @@
+//! The layers of the workspace: which crate may use which. The table is the one in ARCHITECTURE.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root")
+}
+
+/// The table's rows: crate and what it may use.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let cells = |line: &str| -> Vec<String> { line.split('|').map(|cell| cell.trim().to_owned()).collect() };
+    let header = "| crate | may use | what |";
+    let rows = text.lines().skip_while(|line| *line != header).skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(cells)
+        .map(|row| (row[1].clone(), row[2].split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect()))
+        .collect()
+}
+
+/// The manifests' edges inside the workspace, and each crate's outside dependencies.
+fn actual() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON of cargo metadata");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let names: BTreeSet<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    packages
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().expect("dependencies");
+            let used: BTreeSet<String> =
+                dependencies.iter().filter_map(|dependency| dependency["name"].as_str()).map(str::to_owned).collect();
+            let (inside, outside) = used.into_iter().partition(|name| names.contains(name.as_str()));
+            (package["name"].as_str().expect("name").to_owned(), (inside, outside))
+        })
+        .collect()
+}
+
+#[test]
+fn crates_use_what_the_table_allows() {
+    let (documented, actual) = (documented(), actual());
+    assert_eq!(documented.keys().collect::<Vec<_>>(), actual.keys().collect::<Vec<_>>(), "crates in the table");
+    for (name, (inside, _)) in &actual {
+        let forbidden: Vec<_> = inside.difference(&documented[name]).collect();
+        assert!(forbidden.is_empty(), "{name} uses {forbidden:?}, which the table in ARCHITECTURE.md does not allow");
+    }
+}
+
+#[test]
+fn light_crates_are_light() {
+    let actual = actual();
+    for name in ["retune-data", "retune-hub", "retune-metrics", "retune-recipe", "retune-pypi", "xtask"] {
+        let heavy: Vec<_> = actual[name].1.iter().filter(|used| ["tch", "torch-sys"].contains(&used.as_str())).collect();
+        assert!(heavy.is_empty(), "{name} depends on {heavy:?}");
+    }
+    for name in ["retune-hub", "retune-metrics", "retune-recipe", "retune-pypi", "xtask"] {
+        assert!(!actual[name].1.contains("polars"), "{name} depends on polars");
+    }
+}
+
+/// `anyhow` is for programs; a library's errors have fields.
+#[test]
+fn anyhow_is_for_programs() {
+    for (name, (_, outside)) in actual() {
+        let program = ["retune", "xtask", "tests"].contains(&name.as_str());
+        assert!(program || !outside.contains("anyhow"), "{name} depends on anyhow");
+    }
+}
+
+#[test]
+fn unsafe_is_in_one_crate() {
+    for (name, _) in actual() {
+        let folder = ["crates", ""].iter().map(|parent| root().join(parent).join(&name)).find(|path| path.exists());
+        let manifest = folder.expect("the crate's folder").join("Cargo.toml");
+        let text = std::fs::read_to_string(manifest).expect("a manifest");
+        let inherits = text.contains("[lints]\nworkspace = true");
+        assert_eq!(inherits, name != "retune-torch", "{name}: the workspace's lints forbid unsafe code");
+    }
+}
