@@ -173,7 +173,38 @@ fn everything_that_does_not_fit_is_named_at_once() -> Result<()> {
     config["intermediate_size"] = json!(65);
     config["num_hidden_layers"] = json!(4);
     let directory = ModelDirectory::new(&config, &golden.weights()?)?;
-    assert_message(&directory, &expect![[r#""#]]);
+    assert_message(
+        &directory,
+        &expect![[r#"
+        DIR: the weights do not fit config.json:
+          bert.encoder.layer.3.attention.self.query.weight: missing
+          bert.encoder.layer.3.attention.self.query.bias: missing
+          bert.encoder.layer.3.attention.self.key.weight: missing
+          bert.encoder.layer.3.attention.self.key.bias: missing
+          bert.encoder.layer.3.attention.self.value.weight: missing
+          bert.encoder.layer.3.attention.self.value.bias: missing
+          bert.encoder.layer.3.attention.output.dense.weight: missing
+          bert.encoder.layer.3.attention.output.dense.bias: missing
+          bert.encoder.layer.3.attention.output.LayerNorm.weight: missing
+          bert.encoder.layer.3.attention.output.LayerNorm.bias: missing
+          bert.encoder.layer.3.intermediate.dense.weight: missing
+          bert.encoder.layer.3.intermediate.dense.bias: missing
+          bert.encoder.layer.3.output.dense.weight: missing
+          bert.encoder.layer.3.output.dense.bias: missing
+          bert.encoder.layer.3.output.LayerNorm.weight: missing
+          bert.encoder.layer.3.output.LayerNorm.bias: missing
+          bert.embeddings.word_embeddings.weight: expected [98, 32], found [97, 32]
+          bert.encoder.layer.0.intermediate.dense.weight: expected [65, 32], found [64, 32]
+          bert.encoder.layer.0.intermediate.dense.bias: expected [65], found [64]
+          bert.encoder.layer.0.output.dense.weight: expected [32, 65], found [32, 64]
+          bert.encoder.layer.1.intermediate.dense.weight: expected [65, 32], found [64, 32]
+          bert.encoder.layer.1.intermediate.dense.bias: expected [65], found [64]
+          bert.encoder.layer.1.output.dense.weight: expected [32, 65], found [32, 64]
+          bert.encoder.layer.2.intermediate.dense.weight: expected [65, 32], found [64, 32]
+          bert.encoder.layer.2.intermediate.dense.bias: expected [65], found [64]
+          bert.encoder.layer.2.output.dense.weight: expected [32, 65], found [32, 64]
+    "#]],
+    );
     Ok(())
 }
 
@@ -190,7 +221,12 @@ fn cut_files_are_named_wherever_they_are_cut() -> Result<()> {
             other => panic!("cut to {length} bytes: {other:?}"),
         }
     }
-    assert_message(&directory, &expect![[r#""#]]);
+    assert_message(
+        &directory,
+        &expect![[r#"
+        DIR/model.safetensors: not a whole safetensors file (incomplete metadata, file not fully covered); download or copy it again
+    "#]],
+    );
     Ok(())
 }
 
@@ -199,7 +235,12 @@ fn integers_are_no_weights() -> Result<()> {
     let golden = gelu();
     let mut weights = golden.weights()?;
     weights[0].1 = weights[0].1.to_kind(Kind::Int64);
-    assert_message(&ModelDirectory::new(&golden.config, &weights)?, &expect![[r#""#]]);
+    assert_message(
+        &ModelDirectory::new(&golden.config, &weights)?,
+        &expect![[r#"
+        DIR/model.safetensors: tensor 'bert.embeddings.word_embeddings.weight' has type I64; supported: F64, F32, F16, BF16
+    "#]],
+    );
     Ok(())
 }
 
@@ -220,16 +261,72 @@ fn configurations_that_are_not_supported_are_named() -> Result<()> {
         config[key] = value;
         ModelDirectory::new(&config, &golden.weights()?)
     };
-    assert_message(&with("model_type", json!("modernbert"))?, &expect![[r#""#]]);
-    assert_message(&with("model_type", json!(null))?, &expect![[r#""#]]);
-    assert_message(&with("hidden_act", json!("gelu_fast"))?, &expect![[r#""#]]);
-    assert_message(&with("position_embedding_type", json!("relative_key"))?, &expect![[r#""#]]);
-    assert_message(&with("hidden_size", json!("32"))?, &expect![[r#""#]]);
-    assert_message(&with("num_attention_heads", json!(5))?, &expect![[r#""#]]);
-    assert_message(&with("num_attention_heads", json!(0))?, &expect![[r#""#]]);
-    assert_message(&with("vocab_size", json!(-1))?, &expect![[r#""#]]);
-    assert_message(&with("vocab_size", json!(1_i64 << 60))?, &expect![[r#""#]]);
-    assert_message(&with("classifier_dropout", json!(1.5))?, &expect![[r#""#]]);
-    assert_message(&with("id2label", json!({"0": "a", "2": "b"}))?, &expect![[r#""#]]);
+    assert_message(
+        &with("model_type", json!("modernbert"))?,
+        &expect![[r#"
+        DIR/config.json: model_type 'modernbert' is not supported; supported: bert
+    "#]],
+    );
+    assert_message(
+        &with("model_type", json!(null))?,
+        &expect![[r#"
+        DIR/config.json: the key 'model_type' is missing; it names the architecture ("bert")
+    "#]],
+    );
+    assert_message(
+        &with("hidden_act", json!("gelu_fast"))?,
+        &expect![[r#"
+        DIR/config.json: hidden_act = 'gelu_fast' is not supported; supported: gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish, tanh
+    "#]],
+    );
+    assert_message(
+        &with("position_embedding_type", json!("relative_key"))?,
+        &expect![[r#"
+        DIR/config.json: position_embedding_type = 'relative_key' is not supported; supported: absolute
+    "#]],
+    );
+    assert_message(
+        &with("hidden_size", json!("32"))?,
+        &expect![[r#"
+        DIR/config.json: invalid type: string "32", expected i64
+    "#]],
+    );
+    assert_message(
+        &with("num_attention_heads", json!(5))?,
+        &expect![[r#"
+        DIR/config.json: num_attention_heads = '5' is not supported; supported: divisors of hidden_size
+    "#]],
+    );
+    assert_message(
+        &with("num_attention_heads", json!(0))?,
+        &expect![[r#"
+        DIR/config.json: num_attention_heads = '0' is not supported; supported: numbers from 1 on
+    "#]],
+    );
+    assert_message(
+        &with("vocab_size", json!(-1))?,
+        &expect![[r#"
+        DIR/config.json: vocab_size = '-1' is not supported; supported: numbers from 1 on
+    "#]],
+    );
+    assert_message(
+        &with("vocab_size", json!(1_i64 << 60))?,
+        &expect![[r#"
+        DIR: the weights do not fit config.json:
+          bert.embeddings.word_embeddings.weight: expected [1152921504606846976, 32], found [97, 32]
+    "#]],
+    );
+    assert_message(
+        &with("classifier_dropout", json!(1.5))?,
+        &expect![[r#"
+        DIR/config.json: classifier_dropout = '1.5' is not supported; supported: probabilities from 0 to below 1
+    "#]],
+    );
+    assert_message(
+        &with("id2label", json!({"0": "a", "2": "b"}))?,
+        &expect![[r#"
+        DIR/config.json: id2label must name the classes 0, 1, 2 … without a gap
+    "#]],
+    );
     Ok(())
 }

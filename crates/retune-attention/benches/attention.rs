@@ -26,7 +26,9 @@ fn attention(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("attention forward and backward, 32 sequences, {name}"));
         group.throughput(Throughput::Elements(layout.tokens() as u64));
         group.sample_size(20);
-        group.bench_function(BenchmarkId::from_parameter("reference"), |b| b.iter(|| step(reference::attend, &inputs, &layout)));
+        group.bench_function(BenchmarkId::from_parameter("reference"), |b| {
+            b.iter(|| step(reference::attend, &inputs, &layout))
+        });
         group.bench_function(BenchmarkId::from_parameter("runs"), |b| b.iter(|| step(attend, &inputs, &layout)));
         group.finish();
     }

@@ -25,8 +25,7 @@ impl MultiHeadAttention {
     /// `x` is `[t, d]`; the heads' outputs side by side are `[t, d]`.
     pub fn forward(&self, x: &Tensor, layout: &SequenceLayout, mode: Mode) -> Tensor {
         let split = |projected: Tensor| projected.unflatten(1, [self.heads, -1]); // [t, h, k]
-        let (q, k, v) =
-            (split(self.query.forward(x)), split(self.key.forward(x)), split(self.value.forward(x)));
+        let (q, k, v) = (split(self.query.forward(x)), split(self.key.forward(x)), split(self.value.forward(x)));
         attend(&q, &k, &v, layout, &self.attention, mode).flatten(1, 2) // [t, d]
     }
 }

@@ -38,7 +38,13 @@ impl Case {
 
 fn case() -> impl Strategy<Value = Case> {
     // Few distinct lengths, so that runs of several equal ones occur.
-    (prop::collection::vec(prop::sample::select(vec![1usize, 2, 3, 3, 5, 5, 7]), 1..6), 1i64..4, 1i64..5, any::<i64>(), any::<bool>())
+    (
+        prop::collection::vec(prop::sample::select(vec![1usize, 2, 3, 3, 5, 5, 7]), 1..6),
+        1i64..4,
+        1i64..5,
+        any::<i64>(),
+        any::<bool>(),
+    )
         .prop_map(|(lengths, heads, size, seed, causal)| Case { lengths, heads, size, seed, causal })
 }
 
@@ -293,7 +299,14 @@ fn the_mean_over_draws_is_the_evaluation() {
 fn an_empty_batch_and_empty_sequences_are_fine() {
     for (name, backend) in [("runs", attend as Backend)] {
         let empty = Tensor::zeros([0, 2, 4], (Kind::Double, Device::Cpu));
-        let out = backend(&empty, &empty, &empty, &SequenceLayout::from_lengths(&[0, 0]), &Attention::default(), Mode::Evaluate);
+        let out = backend(
+            &empty,
+            &empty,
+            &empty,
+            &SequenceLayout::from_lengths(&[0, 0]),
+            &Attention::default(),
+            Mode::Evaluate,
+        );
         assert_eq!(out.size(), [0, 2, 4], "{name}");
     }
 }

@@ -134,14 +134,14 @@ impl Bert {
         let padding_row = Some(parsed.pad_token_id.unwrap_or(0));
         Ok(Self {
             word_embeddings: embeddings.at("word_embeddings").embedding(parsed.vocab_size, d, padding_row),
-            position_embeddings: embeddings
-                .at("position_embeddings")
-                .embedding(parsed.max_position_embeddings, d, None),
+            position_embeddings: embeddings.at("position_embeddings").embedding(
+                parsed.max_position_embeddings,
+                d,
+                None,
+            ),
             token_type_embeddings: embeddings.at("token_type_embeddings").embedding(parsed.type_vocab_size, d, None),
             embeddings_norm: embeddings.at("LayerNorm").layer_norm(d, epsilon),
-            layers: (0..parsed.num_hidden_layers)
-                .map(|layer| Layer::build(&parsed, act, &encoder.at(layer)))
-                .collect(),
+            layers: (0..parsed.num_hidden_layers).map(|layer| Layer::build(&parsed, act, &encoder.at(layer))).collect(),
             pooler: scope.at("pooler").at("dense").as_head(parsed.initializer_range).linear(d, d),
             dropout: Dropout { probability: parsed.hidden_dropout_prob },
             config: parsed,

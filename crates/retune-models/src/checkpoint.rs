@@ -51,8 +51,8 @@ impl Checkpoint {
         if single.exists() {
             Self::open_files(directory, &[single])
         } else if index.exists() {
-            let text = std::fs::read_to_string(&index)
-                .map_err(|source| ModelError::Read { path: index.clone(), source })?;
+            let text =
+                std::fs::read_to_string(&index).map_err(|source| ModelError::Read { path: index.clone(), source })?;
             let parsed: Index = serde_json::from_str(&text)
                 .map_err(|error| ModelError::Config { path: index, message: error.to_string() })?;
             let mut files: Vec<PathBuf> = parsed.weight_map.values().map(|name| directory.join(name)).collect();
@@ -73,8 +73,7 @@ impl Checkpoint {
     pub fn open_files(directory: &Path, files: &[PathBuf]) -> Result<Self, ModelError> {
         let mut checkpoint = Self { directory: directory.to_owned(), shards: Vec::new(), places: BTreeMap::new() };
         for path in files {
-            let bytes =
-                MappedFile::open(path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+            let bytes = MappedFile::open(path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
             checkpoint.places.extend(places(path, &bytes, checkpoint.shards.len())?);
             checkpoint.shards.push(Shard { path: path.clone(), bytes });
         }
@@ -96,6 +95,25 @@ impl Checkpoint {
         self.places.get(name).map(|place| place.shape.as_slice())
     }
 
+    /// A copy of a floating-point tensor in its own type, on the CPU, if it is there: what a parameter is.
+    ///
+    /// # Errors
+    /// Its element type is not a floating-point type that is read.
+    pub fn weight(&self, name: &str) -> Result<Option<Tensor>, ModelError> {
+        match self.tensor(name)? {
+            Some(tensor) if !tensor.is_floating_point() => {
+                let place = &self.places[name];
+                Err(self.element_type(name, place))
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn element_type(&self, name: &str, place: &Place) -> ModelError {
+        let path = self.shards[place.shard].path.clone();
+        ModelError::ElementType { path, name: name.to_owned(), found: format!("{:?}", place.dtype) }
+    }
+
     /// A copy of a tensor in its own type, on the CPU, if it is there.
     ///
     /// # Errors
@@ -110,21 +128,17 @@ impl Checkpoint {
             Dtype::BF16 => Kind::BFloat16,
             Dtype::I64 => Kind::Int64,
             Dtype::U8 => Kind::Uint8,
-            other => {
-                return Err(ModelError::ElementType {
-                    path: shard.path.clone(),
-                    name: name.to_owned(),
-                    found: format!("{other:?}"),
-                });
-            }
+            _ => return Err(self.element_type(name, place)),
         };
         Ok(Some(Tensor::from_data_size(&shard.bytes[place.data.clone()], &place.shape, kind)))
     }
 }
 
 fn places(path: &Path, bytes: &[u8], shard: usize) -> Result<BTreeMap<String, Place>, ModelError> {
-    let broken =
-        |error: safetensors::SafeTensorError| ModelError::BrokenWeights { path: path.to_owned(), reason: error.to_string() };
+    let broken = |error: safetensors::SafeTensorError| ModelError::BrokenWeights {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
     let parsed = SafeTensors::deserialize(bytes).map_err(broken)?;
     let start = bytes.as_ptr() as usize;
     let place = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {

@@ -24,8 +24,7 @@ impl ModelConfig {
     /// It is missing, or not a JSON object.
     pub fn read(directory: &Path) -> Result<Self, ModelError> {
         let path = directory.join("config.json");
-        let text =
-            std::fs::read_to_string(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
         match serde_json::from_str(&text) {
             Ok(values) => Ok(Self { path, values }),
             Err(error) => Err(ModelError::Config { path, message: error.to_string() }),
@@ -62,13 +61,17 @@ impl ModelConfig {
             .map_err(|error| ModelError::Config { path: self.path.clone(), message: error.to_string() })
     }
 
-    /// The classes' names from `id2label`, by id.
+    /// The classes' names from `id2label`, by id. Where the key is absent they are `LABEL_0` and `LABEL_1`, as in
+    /// transformers, whose `save_pretrained` leaves out what it would fill in.
     ///
     /// # Errors
-    /// The key is missing, or its ids are not `0..c`.
+    /// The ids are not `0..c`.
     pub fn labels(&self) -> Result<Labels, ModelError> {
         let missing = || ModelError::NoLabels { path: self.path.clone() };
-        let map = self.values.get("id2label").and_then(Value::as_object).ok_or_else(missing)?;
+        let Some(map) = self.values.get("id2label") else {
+            return Ok(vec!["LABEL_0".to_owned(), "LABEL_1".to_owned()]);
+        };
+        let map = map.as_object().ok_or_else(missing)?;
         (0..map.len())
             .map(|id| map.get(&id.to_string()).and_then(Value::as_str).map(str::to_owned).ok_or_else(missing))
             .collect()

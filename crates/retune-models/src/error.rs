@@ -107,8 +107,8 @@ pub enum ModelError {
         /// Names whose shape is another.
         shapes: Vec<ShapeProblem>,
     },
-    /// The model has no names for its classes.
-    #[error("{}: id2label is missing or incomplete; a model that classifies names its classes there", path.display())]
+    /// The model's classes are not named one by one.
+    #[error("{}: id2label must name the classes 0, 1, 2 … without a gap", path.display())]
     NoLabels {
         /// The `config.json`.
         path: PathBuf,

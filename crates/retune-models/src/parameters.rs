@@ -205,7 +205,7 @@ impl Loader<'_> {
         if found != shape {
             return Some(Err(ShapeProblem { name: name.to_owned(), expected: shape.to_vec(), found }));
         }
-        match self.checkpoint.tensor(name) {
+        match self.checkpoint.weight(name) {
             Ok(tensor) => tensor.map(|tensor| Ok(tensor.to_kind(Kind::Float))),
             Err(error) => {
                 progress.error.get_or_insert(error);

@@ -94,14 +94,11 @@ pub fn load(
 ) -> Result<TrainingState, TrainError> {
     let path = checkpoint.join("state.json");
     let text = fs::read_to_string(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
-    let state = serde_json::from_str(&text)
-        .map_err(|error| TrainError::Checkpoint { path, reason: error.to_string() })?;
+    let state =
+        serde_json::from_str(&text).map_err(|error| TrainError::Checkpoint { path, reason: error.to_string() })?;
     restore(&checkpoint.join("parameters.safetensors"), parameters.iter())?;
     let moments = optimizer.state();
-    restore(
-        &checkpoint.join("optimizer.safetensors"),
-        moments.iter().map(|(name, tensor)| (name.as_str(), tensor)),
-    )?;
+    restore(&checkpoint.join("optimizer.safetensors"), moments.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
     let random = random_state(device)?;
     restore(&checkpoint.join("random.safetensors"), random.iter().map(|(name, tensor)| (*name, tensor)))?;
     set_random_state(&random, device)?;

@@ -43,7 +43,9 @@ pub enum TrainError {
         gpus: usize,
     },
     /// `data.max_length` is longer than the model's positions.
-    #[error("data.max_length is {asked}, but the model has positions for {longest} tokens; set data.max_length to {longest} or less")]
+    #[error(
+        "data.max_length is {asked}, but the model has positions for {longest} tokens; set data.max_length to {longest} or less"
+    )]
     TooLong {
         /// The length asked for.
         asked: usize,

@@ -71,14 +71,8 @@ pub(crate) fn finish(
     let samples = trainer.plan.evaluation.bootstrap_samples;
     let intervals = Intervals::new(&matrix, samples, trainer.plan.run.seed)?;
     let names = trainer.data.labels.names();
-    let card = model_card::text_classifier(
-        &trainer.plan,
-        &trainer.source.name,
-        names,
-        split,
-        &scores,
-        intervals.as_ref(),
-    );
+    let card =
+        model_card::text_classifier(&trainer.plan, &trainer.source.name, names, split, &scores, intervals.as_ref());
     let model = directory.model();
     model_directory::write(&model, &trainer.source, &trainer.config, &trainer.model, &card)?;
     let labels: Vec<usize> = examples.labels.iter().map(|label| *label as usize).collect();

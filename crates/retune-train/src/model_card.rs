@@ -20,11 +20,14 @@ pub(crate) fn text_classifier(
     if !base_model.starts_with(['/', '.', '~']) {
         let _ = writeln!(card, "base_model: {base_model}");
     }
-    card.push_str("library_name: transformers\npipeline_tag: text-classification\ntags:\n- text-classification\n- retune\n");
+    card.push_str(
+        "library_name: transformers\npipeline_tag: text-classification\ntags:\n- text-classification\n- retune\n",
+    );
     card.push_str("metrics:\n- accuracy\n- f1\n- matthews_correlation\n---\n\n");
     let _ = writeln!(card, "# Text classifier of {} classes\n", labels.len());
     let _ = writeln!(card, "`{base_model}`, fine-tuned by retune {}.\n", env!("CARGO_PKG_VERSION"));
-    let _ = writeln!(card, "Classes: {}\n", labels.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
+    let _ =
+        writeln!(card, "Classes: {}\n", labels.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
     let _ = writeln!(card, "## Scores on the {split} data ({} examples)\n", scores.examples);
     card.push_str("| metric | value | 95 % interval |\n|---|---|---|\n");
     let rows = [

@@ -50,6 +50,12 @@ pub(crate) fn evaluation_record(split: &str, step: u64, epoch: f64, scores: &Sco
 }
 
 /// The line about the kept model's last evaluation.
-pub(crate) fn final_record(split: &str, step: u64, epoch: f64, scores: &Scores, intervals: Option<&Intervals>) -> Value {
+pub(crate) fn final_record(
+    split: &str,
+    step: u64,
+    epoch: f64,
+    scores: &Scores,
+    intervals: Option<&Intervals>,
+) -> Value {
     json!({ "event": "final", "split": split, "step": step, "epoch": epoch, "scores": scores, "intervals": intervals })
 }

@@ -36,7 +36,8 @@ mod tests {
         let schedule = LinearSchedule::new(10, 0.25);
         assert_eq!(schedule.warmup_steps, 3);
         let factors: Vec<_> = (0..=10).map(|step| schedule.factor(step)).collect();
-        let expected = [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0, 6.0 / 7.0, 5.0 / 7.0, 4.0 / 7.0, 3.0 / 7.0, 2.0 / 7.0, 1.0 / 7.0, 0.0];
+        let expected =
+            [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0, 6.0 / 7.0, 5.0 / 7.0, 4.0 / 7.0, 3.0 / 7.0, 2.0 / 7.0, 1.0 / 7.0, 0.0];
         for (found, expected) in factors.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-15, "{factors:?}");
         }

@@ -63,7 +63,11 @@ pub fn train_step(
     let finite = |what, tensor: &Tensor| {
         let value = f64::try_from(tensor)?;
         let rows = || batch.rows.iter().take(8).copied().collect();
-        if value.is_finite() { Ok(value) } else { Err(TrainError::NotFinite { step: settings.step, what, value, rows: rows() }) }
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(TrainError::NotFinite { step: settings.step, what, value, rows: rows() })
+        }
     };
     let numbers = StepNumbers { loss: finite("loss", &loss)?, gradient_norm: finite("gradient norm", &norm)? };
     optimizer.step(&gradients, settings.learning_rate)?;

@@ -238,8 +238,7 @@ impl Trainer {
 
     /// Puts everything back to where a checkpoint stood.
     fn resume(&mut self, newest: &Path) -> Result<TrainingState, TrainError> {
-        let state =
-            checkpoint::load(newest, self.model.parameters(), &self.optimizer, self.computation.device)?;
+        let state = checkpoint::load(newest, self.model.parameters(), &self.optimizer, self.computation.device)?;
         let size = |size: usize| NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
         let (rows, batch) = (size(self.train.labels.len()), size(self.plan.train.batch_size));
         self.order = EpochOrder::resume(self.plan.run.seed, rows, batch, state.order);

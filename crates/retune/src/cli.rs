@@ -173,7 +173,9 @@ pub fn recipe_of(matches: &ArgMatches) -> anyhow::Result<Recipe> {
     let said = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let mut recipe = match matches.get_one::<PathBuf>("recipe") {
         Some(path) => Recipe::from_file(path)?,
-        None if said("model.path") || said("data.train") || sets(matches, &["model.path", "data.train"]) => Recipe::new(),
+        None if said("model.path") || said("data.train") || sets(matches, &["model.path", "data.train"]) => {
+            Recipe::new()
+        }
         None if PathBuf::from(DEFAULT_RECIPE).exists() => Recipe::from_file(DEFAULT_RECIPE)?,
         None => bail!(
             "there is no {DEFAULT_RECIPE} here: name a recipe with --recipe, or a model and a file with --model and --train"
@@ -233,7 +235,21 @@ mod tests {
 
     #[test]
     fn set_wins_over_flags() {
-        let recipe = recipe(&["--model", "m", "--train", "t.csv", "--text", "a", "b", "--label", "c", "--epochs", "2", "--set", "train.epochs=5"]);
+        let recipe = recipe(&[
+            "--model",
+            "m",
+            "--train",
+            "t.csv",
+            "--text",
+            "a",
+            "b",
+            "--label",
+            "c",
+            "--epochs",
+            "2",
+            "--set",
+            "train.epochs=5",
+        ]);
         let plan = recipe.resolve().unwrap();
         assert_eq!(plan.train.epochs, 5.0);
         assert_eq!(plan.data.text, ["a", "b"]);

@@ -92,9 +92,9 @@ impl Terminal {
 
     fn describe(&self, report: &StepReport) -> String {
         let loss = report.logged.map_or(report.loss, |logged| logged.loss);
-        let rate = report.logged.map_or(report.tokens as f64 / report.elapsed.as_secs_f64().max(1e-9), |logged| {
-            logged.tokens_per_second
-        });
+        let rate = report
+            .logged
+            .map_or(report.tokens as f64 / report.elapsed.as_secs_f64().max(1e-9), |logged| logged.tokens_per_second);
         let done = report.step - self.started.map_or(0, |(_, step)| step);
         let left = self.training_time.div_f64(done.max(1) as f64).mul_f64((report.total_steps - report.step) as f64);
         format!(

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use retune_data::sources::{self, DataFormat};
-use retune_data::{DataError, Examples, LabelMap, Position, Text, TextColumns, TextTokenizer, Tokenized, stratified_split};
+use retune_data::{
+    DataError, Examples, LabelMap, Position, Text, TextColumns, TextTokenizer, Tokenized, stratified_split,
+};
 use retune_metrics::{Average, Bootstrap, ConfusionMatrix, Interval, MetricError};
 use retune_recipe::{DataPlan, SelectionMetric};
 use serde::{Deserialize, Serialize};

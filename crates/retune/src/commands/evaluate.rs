@@ -59,7 +59,9 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let confused: Vec<_> = matrix
         .most_confused(5)
         .into_iter()
-        .map(|pair| (labels.names()[pair.label].clone(), labels.names()[pair.predicted].clone(), pair.count, pair.support))
+        .map(|pair| {
+            (labels.names()[pair.label].clone(), labels.names()[pair.predicted].clone(), pair.count, pair.support)
+        })
         .collect();
     print!("{}", summary::confused(&confused));
     Ok(ExitCode::SUCCESS)

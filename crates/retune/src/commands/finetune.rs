@@ -104,8 +104,7 @@ fn report(output: &Path, outcome: Outcome, pair: bool) -> anyhow::Result<ExitCod
 
 fn resolve(plan: &Plan, terminal: &Terminal) -> anyhow::Result<ModelFiles> {
     let model = &plan.model;
-    let request =
-        ModelRequest { name: model.path.clone(), revision: model.revision.clone(), offline: model.offline };
+    let request = ModelRequest { name: model.path.clone(), revision: model.revision.clone(), offline: model.offline };
     Ok(resolve_model(&request, &Environment::from_process()?, &mut |notice| terminal.note(notice))?)
 }
 
@@ -149,7 +148,9 @@ fn describe_model(terminal: &Terminal, trainer: &Trainer, files: &ModelFiles) {
     }
     let (train, validation, test) = trainer.tokenized();
     for (name, examples) in [("training", Some(train)), ("validation", Some(validation)), ("test", test)] {
-        if let Some(TokenizedExamples { tokenized, labels }) = examples.filter(|examples| examples.tokenized.truncated > 0) {
+        if let Some(TokenizedExamples { tokenized, labels }) =
+            examples.filter(|examples| examples.tokenized.truncated > 0)
+        {
             terminal.note(&format!(
                 "{} of {} {name} texts are longer than data.max_length and are cut",
                 thousands(tokenized.truncated as u64),

@@ -43,11 +43,11 @@ impl Inference {
             None => plan.run.device,
         };
         let batch_size = match matches.get_one::<String>("batch-size") {
-            Some(number) => {
-                number.parse().ok().and_then(NonZeroUsize::new).with_context(|| {
-                    format!("--batch-size {number}: expected a whole number of at least 1")
-                })?
-            }
+            Some(number) => number
+                .parse()
+                .ok()
+                .and_then(NonZeroUsize::new)
+                .with_context(|| format!("--batch-size {number}: expected a whole number of at least 1"))?,
             None => NonZeroUsize::new(plan.evaluation.batch_size).unwrap_or(NonZeroUsize::MIN),
         };
         let device = resolve_device(device)?;

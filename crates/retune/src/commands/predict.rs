@@ -62,7 +62,11 @@ fn texts_of(given: &[&String], pairs: bool) -> anyhow::Result<Vec<Text>> {
     if !pairs {
         return Ok(given.iter().map(|text| Text::single(text.as_str())).collect());
     }
-    ensure!(given.len().is_multiple_of(2), "the model reads pairs of texts: give an even number, found {}", given.len());
+    ensure!(
+        given.len().is_multiple_of(2),
+        "the model reads pairs of texts: give an even number, found {}",
+        given.len()
+    );
     let pair = |pair: &[&String]| Text { first: pair[0].clone(), second: Some(pair[1].clone()) };
     Ok(given.chunks(2).map(pair).collect())
 }
