@@ -247,9 +247,19 @@ fn integers_are_no_weights() -> Result<()> {
 #[test]
 fn pickle_is_refused_and_nothing_is_named() -> Result<()> {
     let directory = ModelDirectory::without_weights(&gelu().config)?;
-    assert_message(&directory, &expect![[r#""#]]);
+    assert_message(
+        &directory,
+        &expect![[r#"
+        DIR holds no weights: model.safetensors (or model.safetensors.index.json with its shards) is missing
+    "#]],
+    );
     fs::write(directory.join("pytorch_model.bin"), b"\x80\x02")?;
-    assert_message(&directory, &expect![[r#""#]]);
+    assert_message(
+        &directory,
+        &expect![[r#"
+        DIR/pytorch_model.bin: pickle can run code when it is loaded and is refused; convert it once in Python: AutoModel.from_pretrained(DIR).save_pretrained(DIR, safe_serialization=True)
+    "#]],
+    );
     Ok(())
 }
 

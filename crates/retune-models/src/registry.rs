@@ -38,8 +38,11 @@ pub struct Architecture {
     pub base: &'static str,
     /// The class that loads a classifier in transformers.
     pub sequence_classifier: &'static str,
-    build: fn(&ModelConfig, &Scope<'_>) -> Result<Box<dyn Encoder>, ModelError>,
+    build: Build,
 }
+
+/// Takes an encoder's parameters from a checkpoint, by name.
+type Build = fn(&ModelConfig, &Scope<'_>) -> Result<Box<dyn Encoder>, ModelError>;
 
 /// All architectures.
 pub const ARCHITECTURES: &[Architecture] = &[Architecture {
