@@ -51,7 +51,7 @@ fn a_base_model_saved_without_a_head_loads_and_the_head_is_drawn() -> Result<()>
     assert_eq!(report.unexpected, ["embeddings.position_ids"]);
     let parameters: Weights =
         model.parameters().iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
-    let (drawn, kept) = parameters.split_at(base.len()).into();
+    let (drawn, kept) = parameters.split_at(base.len());
     drawn.iter().zip(&base).for_each(|(found, expected)| assert!(found.0 == expected.0 && found.1.equal(&expected.1)));
     assert_eq!(
         kept.iter().map(|(name, _)| name).collect::<Vec<_>>(),

@@ -276,7 +276,7 @@ fn dropout_scales_what_it_keeps_and_is_absent_in_evaluation() {
 #[test]
 fn the_mean_over_draws_is_the_evaluation() {
     for (name, backend) in BACKENDS {
-        let draws = 4000;
+        let draws = 2000;
         let mut sum = 0.0;
         let mut expected = 0.0;
         for draw in 0..draws {
@@ -296,17 +296,9 @@ fn the_mean_over_draws_is_the_evaluation() {
 }
 
 #[test]
-fn an_empty_batch_and_empty_sequences_are_fine() {
-    for (name, backend) in [("runs", attend as Backend)] {
-        let empty = Tensor::zeros([0, 2, 4], (Kind::Double, Device::Cpu));
-        let out = backend(
-            &empty,
-            &empty,
-            &empty,
-            &SequenceLayout::from_lengths(&[0, 0]),
-            &Attention::default(),
-            Mode::Evaluate,
-        );
-        assert_eq!(out.size(), [0, 2, 4], "{name}");
-    }
+fn an_empty_batch_is_fine() {
+    let empty = Tensor::zeros([0, 2, 4], (Kind::Double, Device::Cpu));
+    let layout = SequenceLayout::from_lengths(&[0, 0]);
+    let out = attend(&empty, &empty, &empty, &layout, &Attention::default(), Mode::Evaluate);
+    assert_eq!(out.size(), [0, 2, 4]);
 }
