@@ -9,7 +9,7 @@
 //! ```
 //!
 //! (Vaswani et al. 2017, arXiv 1706.03762, section 3.2.1; dropout on the weights as in section 5.4's code and in BERT.)
-//! A query that may look at nothing gets a zero. [`reference`] is this, read aloud: one sequence after another.
+//! A query that may look at nothing gets a zero. [`mod@reference`] is this, read aloud: one sequence after another.
 //! [`attend`] equals it and is fast: adjacent sequences of equal length form a rectangle `[n, h, l, k]`, on which
 //! libtorch's fused kernels run. Nothing is padded.
 

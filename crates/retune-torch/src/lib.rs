@@ -5,7 +5,7 @@
 //! - [`random`]: the state of the random generators, saved and restored.
 //! - [`autocast`]: mixed precision with a chosen type, on the CPU too.
 //! - [`cuda`]: finding CUDA at run time, so that one binary serves machines with and without a GPU.
-//! - [`file`]: files mapped into memory.
+//! - [`mod@file`]: files mapped into memory.
 //!
 //! Every call that libtorch can refuse returns [`TorchError`]; nothing here panics on what a user gives.
 

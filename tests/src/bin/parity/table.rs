@@ -71,6 +71,12 @@ mod tests {
             compare("gradient", "b.weight", 2.75, 0.5),
             compare("loss", "", f64::NAN, 1e-5),
         ];
-        expect![[r#""#]].assert_eq(&render(&comparisons));
+        expect![[r#"
+            compared              numbers  largest difference  bound         where it is largest
+            logits                2        0                   1.0e-5  ok
+            gradient (2 tensors)  4        7.5e-1              5.0e-1  FAIL  b.weight [1]: found 2.75, expected 2
+            loss                  2        NaN                 1.0e-5  FAIL  [1]: found NaN, expected 2
+        "#]]
+        .assert_eq(&render(&comparisons));
     }
 }
