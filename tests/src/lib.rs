@@ -8,11 +8,13 @@
 pub mod compare;
 pub mod formula;
 pub mod golden;
+pub mod job;
 pub mod measure;
 pub mod reference;
 
 pub use compare::{Comparison, worst};
 pub use golden::Golden;
+pub use job::Job;
 pub use measure::Bounds;
 pub use reference::{Reference, Training};
 
