@@ -50,8 +50,8 @@ impl Job {
                 })
                 .collect()
         };
-        job.write("train.csv", &format!("text,label\n{}", rows(24)))?;
-        job.write("dev.csv", &format!("text,label\n{}", rows(6)))?;
+        job.write("train.csv", format!("text,label\n{}", rows(24)))?;
+        job.write("dev.csv", format!("text,label\n{}", rows(6)))?;
         Ok(job)
     }
 
