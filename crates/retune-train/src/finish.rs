@@ -81,7 +81,7 @@ pub(crate) fn finish(
     columns.insert(1, text_column("label", labels.iter().map(|label| names[*label].clone())));
     write_table(&directory.path().join("predictions.parquet"), columns)?;
     let epoch = best.step as f64 / trainer.order.batches_per_epoch() as f64;
-    directory.log(&final_record(split, best.step, epoch, &scores, intervals.as_ref()))?;
+    directory.log(&final_record(split, best.step, epoch, (&scores, intervals.as_ref()), throughput))?;
     let folder = directory.checkpoints();
     fs::remove_dir_all(&folder).map_err(|source| TrainError::Write { path: folder, source })?;
     Ok(Outcome::Finished(Box::new(Summary {

@@ -49,13 +49,23 @@ pub(crate) fn evaluation_record(split: &str, step: u64, epoch: f64, scores: &Sco
     json!({ "event": "evaluation", "split": split, "step": step, "epoch": epoch, "scores": scores })
 }
 
-/// The line about the kept model's last evaluation.
+/// The line about the kept model's last evaluation, and how fast training went (evaluation and saving left out; of a
+/// resumed run, the part since).
 pub(crate) fn final_record(
     split: &str,
     step: u64,
     epoch: f64,
-    scores: &Scores,
-    intervals: Option<&Intervals>,
+    (scores, intervals): (&Scores, Option<&Intervals>),
+    throughput: &Throughput,
 ) -> Value {
-    json!({ "event": "final", "split": split, "step": step, "epoch": epoch, "scores": scores, "intervals": intervals })
+    json!({
+        "event": "final",
+        "split": split,
+        "step": step,
+        "epoch": epoch,
+        "scores": scores,
+        "intervals": intervals,
+        "examples_per_second": throughput.examples_per_second(),
+        "tokens_per_second": throughput.tokens_per_second(),
+    })
 }
