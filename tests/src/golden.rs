@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use retune_models::{HeadPolicy, LoadReport, ModelConfig, ModelError, SequenceClassifier, save_safetensors};
+use retune_models::{HeadPolicy, HeadSpec, LoadReport, Model, ModelConfig, ModelError, save_safetensors};
 use serde::Deserialize;
 use serde_json::Value;
 use tch::{Device, Tensor};
@@ -140,10 +140,10 @@ impl ModelDirectory {
     ///
     /// # Errors
     /// Those of loading, which tests look into.
-    pub fn load(&self, policy: HeadPolicy) -> Result<(SequenceClassifier, LoadReport), ModelError> {
+    pub fn load(&self, policy: HeadPolicy) -> Result<(Model, LoadReport), ModelError> {
         let config = ModelConfig::read(self.path())?;
         let classes = config.labels()?.len();
-        SequenceClassifier::load(self.path(), &config, classes, policy, Device::Cpu)
+        Model::load(self.path(), &config, HeadSpec::sequence_classification(classes), policy, Device::Cpu)
     }
 
     /// An error's message without the passing name of the folder.

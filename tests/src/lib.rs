@@ -11,6 +11,8 @@ pub mod golden;
 pub mod job;
 pub mod measure;
 pub mod reference;
+pub mod tokenizer_forms;
+pub mod zoo;
 
 pub use compare::{Comparison, worst};
 pub use golden::Golden;

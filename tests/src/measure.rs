@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use retune_attention::Mode;
 use retune_data::collate;
-use retune_models::{SequenceClassifier, Trace};
+use retune_models::{Model, Trace};
 use retune_recipe::Precision;
 use retune_train::tasks::sequence_classification::loss;
 use retune_train::{AdamW, AdamWSettings, Computation, LinearSchedule, StepSettings, evaluate, train_step};
@@ -42,7 +42,7 @@ pub fn computation() -> Computation {
 ///
 /// # Errors
 /// The reference lacks something, or has another shape.
-pub fn forward(model: &SequenceClassifier, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
+pub fn forward(model: &Model, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
     let _no_grad = tch::no_grad_guard();
     let output = model.forward_traced(&reference.input()?, Mode::Train, Trace::HiddenStates);
     let layers = reference.names("hidden_states").count();
@@ -69,7 +69,7 @@ pub fn forward(model: &SequenceClassifier, reference: &Reference, bounds: Bounds
 ///
 /// # Errors
 /// The parameters are not the reference's, by name or shape, or libtorch refuses.
-pub fn gradients(model: &SequenceClassifier, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
+pub fn gradients(model: &Model, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
     let parameters: Vec<(&str, &Tensor)> = model.parameters().iter().collect();
     let mut names: Vec<&str> = parameters.iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
@@ -95,7 +95,7 @@ pub fn gradients(model: &SequenceClassifier, reference: &Reference, bounds: Boun
 /// # Errors
 /// A step fails, or the reference has another number of steps.
 pub fn training(
-    model: &SequenceClassifier,
+    model: &Model,
     reference: &Reference,
     numbers: &Training,
     batches: &[Vec<usize>],
@@ -131,7 +131,7 @@ pub fn training(
 ///
 /// # Errors
 /// The reference does not hold it.
-pub fn trained(model: &SequenceClassifier, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
+pub fn trained(model: &Model, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
     // AdamW divides a gradient by its own size, also where it is nothing but rounding.
     let farthest = reference.tensor("train.learning_rate")?.sum(None).double_value(&[]);
     let compare = |(name, found): (&str, &Tensor)| {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use retune_models::registry::ARCHITECTURES;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's root")
 }
@@ -81,5 +83,22 @@ fn unsafe_is_in_one_crate() {
         let text = std::fs::read_to_string(manifest).expect("a manifest");
         let inherits = text.contains("[lints]\nworkspace = true");
         assert_eq!(inherits, name != "retune-torch", "{name}: the workspace's lints forbid unsafe code");
+    }
+}
+
+/// A model reads top to bottom on a few screens: its file, or each file of its folder, stays under 250 lines.
+#[test]
+fn files_of_models_are_short() {
+    let folder = root().join("crates/retune-models/src");
+    for architecture in ARCHITECTURES {
+        let name = architecture.model_type.replace('-', "_");
+        let own = [folder.join(format!("{name}.rs"))];
+        let parts =
+            std::fs::read_dir(folder.join(&name)).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        // Configurations of another architecture have no file.
+        for path in own.into_iter().filter(|path| path.exists()).chain(parts) {
+            let lines = std::fs::read_to_string(&path).expect("a source file").lines().count();
+            assert!(lines < 250, "{}: {lines} lines", path.display());
+        }
     }
 }

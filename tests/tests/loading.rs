@@ -3,7 +3,10 @@
 use std::fs;
 
 use expect_test::{Expect, expect};
-use retune_models::{HeadPolicy, ModelConfig, ModelError, SequenceClassifier, ShapeProblem, write_model};
+use retune_models::{
+    Checkpoint, HeadKind, HeadPolicy, HeadSpec, Model, ModelConfig, ModelError, SentenceEncoder, ShapeProblem,
+    write_model,
+};
 use serde_json::json;
 use tch::{Kind, Tensor};
 use tests::golden::{ModelDirectory, Weights, save};
@@ -14,7 +17,7 @@ fn gelu() -> Golden {
 }
 
 /// Fails unless the model's parameters are these, by name, kind and bit.
-fn assert_parameters(model: &SequenceClassifier, expected: &[(String, Tensor)]) {
+fn assert_parameters(model: &Model, expected: &[(String, Tensor)]) {
     assert_eq!(model.parameters().len(), expected.len());
     for ((name, found), (expected_name, expected)) in model.parameters().iter().zip(expected) {
         assert_eq!(name, expected_name);
@@ -84,7 +87,13 @@ fn what_is_written_loads_again_bit_by_bit() -> Result<()> {
     let again = ModelConfig::read(folder.path())?;
     assert_eq!(again.values(), config.values());
     assert_eq!(again.labels()?, labels);
-    let (second, report) = SequenceClassifier::load(folder.path(), &again, 5, HeadPolicy::Require, tch::Device::Cpu)?;
+    let (second, report) = Model::load(
+        folder.path(),
+        &again,
+        HeadSpec::sequence_classification(5),
+        HeadPolicy::Require,
+        tch::Device::Cpu,
+    )?;
     assert_parameters(&second, &golden.weights()?);
     assert_eq!(report, Default::default());
     Ok(())
@@ -145,7 +154,8 @@ fn a_head_of_another_shape_is_drawn_and_reported() -> Result<()> {
     let golden = gelu();
     let directory = golden.directory()?;
     let config = ModelConfig::read(directory.path())?;
-    let load = |policy| SequenceClassifier::load(directory.path(), &config, 3, policy, tch::Device::Cpu);
+    let load =
+        |policy| Model::load(directory.path(), &config, HeadSpec::sequence_classification(3), policy, tch::Device::Cpu);
     let (model, report) = load(HeadPolicy::Draw)?;
     let problem = |part: &str, expected: &[i64], found: &[i64]| ShapeProblem {
         name: format!("classifier.{part}"),
@@ -272,10 +282,10 @@ fn configurations_that_are_not_supported_are_named() -> Result<()> {
         ModelDirectory::new(&config, &golden.weights()?)
     };
     assert_message(
-        &with("model_type", json!("modernbert"))?,
+        &with("model_type", json!("gpt2"))?,
         &expect![[r#"
-        DIR/config.json: model_type 'modernbert' is not supported; supported: bert
-    "#]],
+            DIR/config.json: model_type 'gpt2' is not supported; supported: bert, roberta, xlm-roberta, camembert, distilbert, mpnet, electra, albert, deberta-v2, modernbert, nomic_bert
+        "#]],
     );
     assert_message(
         &with("model_type", json!(null))?,
@@ -284,10 +294,10 @@ fn configurations_that_are_not_supported_are_named() -> Result<()> {
     "#]],
     );
     assert_message(
-        &with("hidden_act", json!("gelu_fast"))?,
+        &with("hidden_act", json!("mish"))?,
         &expect![[r#"
-        DIR/config.json: hidden_act = 'gelu_fast' is not supported; supported: gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish, tanh
-    "#]],
+            DIR/config.json: hidden_act = 'mish' is not supported; supported: gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish, tanh, sigmoid, linear
+        "#]],
     );
     assert_message(
         &with("position_embedding_type", json!("relative_key"))?,
@@ -304,8 +314,8 @@ fn configurations_that_are_not_supported_are_named() -> Result<()> {
     assert_message(
         &with("num_attention_heads", json!(5))?,
         &expect![[r#"
-        DIR/config.json: num_attention_heads = '5' is not supported; supported: divisors of hidden_size
-    "#]],
+            DIR/config.json: num_attention_heads = '5' is not supported; supported: divisors of the hidden size
+        "#]],
     );
     assert_message(
         &with("num_attention_heads", json!(0))?,
@@ -338,5 +348,87 @@ fn configurations_that_are_not_supported_are_named() -> Result<()> {
         DIR/config.json: id2label must name the classes 0, 1, 2 … without a gap
     "#]],
     );
+    Ok(())
+}
+
+/// Checkpoints that were converted from TensorFlow call a norm's weight gamma and its bias beta.
+#[test]
+fn old_names_of_norms_are_understood() -> Result<()> {
+    let golden = gelu();
+    let renamed =
+        |name: &str| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+    let old: Weights = golden.weights()?.into_iter().map(|(name, tensor)| (renamed(&name), tensor)).collect();
+    assert!(old.iter().any(|(name, _)| name.ends_with("gamma")));
+    let (model, report) = ModelDirectory::new(&golden.config, &old)?.load(HeadPolicy::Require)?;
+    assert_eq!(report, Default::default());
+    assert_parameters(&model, &golden.weights()?);
+    Ok(())
+}
+
+/// A masked language model's output is its word embeddings: one tensor, trained and written once.
+#[test]
+fn tied_weights_are_one_parameter() -> Result<()> {
+    let golden = gelu();
+    let mut weights: Weights = golden.weights()?.into_iter().filter(|(name, _)| name.starts_with("bert.")).collect();
+    let options = (Kind::Float, tch::Device::Cpu);
+    for (name, shape) in [
+        ("cls.predictions.transform.dense.weight", vec![32, 32]),
+        ("cls.predictions.transform.dense.bias", vec![32]),
+        ("cls.predictions.transform.LayerNorm.weight", vec![32]),
+        ("cls.predictions.transform.LayerNorm.bias", vec![32]),
+        ("cls.predictions.bias", vec![97]),
+        // Older checkpoints hold the tied tensor twice; the embeddings count.
+        ("cls.predictions.decoder.weight", vec![97, 32]),
+    ] {
+        weights.push((name.to_owned(), Tensor::ones(shape, options)));
+    }
+    let directory = ModelDirectory::new(&golden.config, &weights)?;
+    let config = ModelConfig::read(directory.path())?;
+    let spec = HeadSpec { kind: HeadKind::MaskedLanguageModel, outputs: 97 };
+    let (model, report) = Model::load(directory.path(), &config, spec, HeadPolicy::Require, tch::Device::Cpu)?;
+    assert_eq!(
+        report.unexpected,
+        ["bert.pooler.dense.bias", "bert.pooler.dense.weight", "cls.predictions.decoder.weight"]
+    );
+    let names: Vec<&str> = model.parameters().iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&"bert.embeddings.word_embeddings.weight"));
+    assert!(!names.iter().any(|name| name.contains("decoder")), "{names:?}");
+    Ok(())
+}
+
+#[test]
+fn a_sentence_encoder_keeps_what_it_does_not_use() -> Result<()> {
+    let golden = gelu();
+    let directory = golden.directory()?;
+    let config = ModelConfig::read(directory.path())?;
+    let encoder = SentenceEncoder::load(directory.path(), &config, tch::Device::Cpu)?;
+    let folder = tempfile::tempdir()?;
+    encoder.write(folder.path(), &config)?;
+    let written = Checkpoint::open(folder.path())?;
+    let names: Vec<&str> = written.names().collect();
+    assert!(names.contains(&"pooler.dense.weight") && names.contains(&"classifier.weight"), "{names:?}");
+    assert!(names.contains(&"embeddings.word_embeddings.weight"), "the base model stands alone: {names:?}");
+    for (name, weight) in golden.weights()? {
+        let stored = written.tensor(name.trim_start_matches("bert."))?.expect("every tensor is written");
+        assert!(stored.equal(&weight), "{name}");
+    }
+    // It is read again as it was written, pooling included.
+    let again = SentenceEncoder::load(folder.path(), &config, tch::Device::Cpu)?;
+    assert_eq!(again.parameters().len(), encoder.parameters().len());
+    Ok(())
+}
+
+#[test]
+fn modules_that_are_not_known_are_named() -> Result<()> {
+    let golden = gelu();
+    let directory = golden.directory()?;
+    let config = ModelConfig::read(directory.path())?;
+    let modules = json!([{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.LSTM"}]);
+    fs::write(directory.join("modules.json"), modules.to_string())?;
+    let error = SentenceEncoder::load(directory.path(), &config, tch::Device::Cpu).expect_err("an LSTM");
+    expect![[r#"
+        DIR/modules.json: type = 'sentence_transformers.models.LSTM' is not supported; supported: Transformer, Pooling, Dense, Normalize, Dropout
+    "#]]
+    .assert_eq(&directory.message(&error));
     Ok(())
 }

@@ -1,38 +1,134 @@
-//! Attention's backends against each other, forward and backward, on packed batches as training has them.
+//! Attention's backends against each other, forward alone and with the backward pass, over sequence length, heads and the
+//! shape of the batch:
+//!
+//! ```text
+//! cargo bench -p retune-attention --profile dev                      # all of it
+//! cargo bench -p retune-attention --profile dev -- --quick shape/    # one group, roughly
+//! ```
+//!
+//! The arithmetic is libtorch's, whatever the profile; with `dev` its bindings are not compiled anew.
 #![allow(missing_docs)]
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use retune_attention::{Attention, Mode, SequenceLayout, attend, attention::reference};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use retune_attention::attention::{rectangles, reference};
+use retune_attention::{Attention, Mode, Pairing, SequenceLayout, Visibility, attend};
 use tch::{Device, Kind, Tensor};
 
-fn step(
-    backend: fn(&Tensor, &Tensor, &Tensor, &SequenceLayout, &Attention, Mode) -> Tensor,
-    inputs: &[Tensor; 3],
-    layout: &SequenceLayout,
-) -> Tensor {
-    let attention = Attention { dropout: 0.1, ..Attention::default() };
-    let [q, k, v] = inputs.each_ref().map(|tensor| tensor.detach().set_requires_grad(true));
-    backend(&q, &k, &v, layout, &attention, Mode::Train).sum(Kind::Float).backward();
-    q.grad()
+type Backend = fn(&Tensor, &Tensor, &Tensor, &Pairing<'_>, &Attention, Mode) -> Tensor;
+
+/// `attend` is what callers get: on a processor `rectangles`, on a GPU the variable-length kernels.
+const BACKENDS: [(&str, Backend); 3] =
+    [("reference", reference::attend), ("rectangles", rectangles::attend), ("attend", dispatched)];
+
+fn dispatched(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, how: &Attention, mode: Mode) -> Tensor {
+    attend(q, k, v, *pairing, how, mode)
 }
 
-fn attention(criterion: &mut Criterion) {
-    let mixed: Vec<usize> = (0..32).map(|i| 4 + (i * 7) % 40).collect();
-    let mut sorted = mixed.clone();
-    sorted.sort_unstable();
-    for (name, lengths) in [("mixed", mixed), ("sorted", sorted), ("equal128", vec![128; 32])] {
-        let layout = SequenceLayout::from_lengths(&lengths);
-        let inputs = [(); 3].map(|()| Tensor::randn([layout.tokens(), 12, 32], (Kind::Float, Device::Cpu)));
-        let mut group = criterion.benchmark_group(format!("attention forward and backward, 32 sequences, {name}"));
-        group.throughput(Throughput::Elements(layout.tokens() as u64));
-        group.sample_size(20);
-        group.bench_function(BenchmarkId::from_parameter("reference"), |b| {
-            b.iter(|| step(reference::attend, &inputs, &layout))
-        });
-        group.bench_function(BenchmarkId::from_parameter("runs"), |b| b.iter(|| step(attend, &inputs, &layout)));
-        group.finish();
+/// A packed batch, and what attention does on it.
+struct Work {
+    lengths: Vec<usize>,
+    heads: i64,
+    key_heads: i64,
+    size: i64,
+    visibility: Visibility,
+}
+
+impl Work {
+    /// A batch of MiniLM's heads: 12 of size 32.
+    fn of(lengths: Vec<usize>) -> Self {
+        Self { lengths, heads: 12, key_heads: 12, size: 32, visibility: Visibility::Bidirectional }
     }
 }
 
-criterion_group!(benches, attention);
+/// Every backend on one batch, forward alone and with the backward pass.
+fn compare(group: &mut BenchmarkGroup<'_, WallTime>, parameter: &str, work: &Work) {
+    let layout = SequenceLayout::from_lengths(&work.lengths);
+    let options = (Kind::Float, device());
+    let random = |heads| Tensor::randn([layout.tokens(), heads, work.size], options);
+    let inputs = [random(work.heads), random(work.key_heads), random(work.key_heads)];
+    let attention = Attention { visibility: work.visibility, ..Attention::default() };
+    group.throughput(Throughput::Elements(layout.tokens() as u64));
+    for (name, backend) in BACKENDS {
+        let run = |[q, k, v]: &[Tensor; 3]| backend(q, k, v, &Pairing::from(&layout), &attention, Mode::Train);
+        group.bench_function(BenchmarkId::new(format!("{name}, forward"), parameter), |bencher| {
+            bencher.iter(|| finished(tch::no_grad(|| run(&inputs))));
+        });
+        group.bench_function(BenchmarkId::new(format!("{name}, forward and backward"), parameter), |bencher| {
+            bencher.iter(|| {
+                let leaves = inputs.each_ref().map(|tensor| tensor.detach().set_requires_grad(true));
+                run(&leaves).sum(Kind::Float).backward();
+                finished(leaves[0].grad())
+            });
+        });
+    }
+}
+
+/// The first GPU, if there is one.
+fn device() -> Device {
+    match retune_torch::cuda::load() {
+        Ok(_) => Device::Cuda(0),
+        Err(_) => Device::Cpu,
+    }
+}
+
+/// A GPU works on after a call returns; a time is right only when it is done.
+fn finished(tensor: Tensor) -> Tensor {
+    if let Device::Cuda(index) = tensor.device() {
+        tch::Cuda::synchronize(index as i64);
+    }
+    tensor
+}
+
+/// 4,096 tokens in sequences of one length.
+fn length(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("length");
+    group.sample_size(10);
+    for length in [16, 64, 256, 1024] {
+        compare(&mut group, &length.to_string(), &Work::of(vec![length; 4096 / length]));
+    }
+    group.finish();
+}
+
+/// A hidden size of 384 in so many heads; and twelve heads of queries that share three of keys.
+fn heads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("heads");
+    group.sample_size(10);
+    for heads in [1, 4, 12] {
+        let work = Work { heads, key_heads: heads, size: 384 / heads, ..Work::of(vec![128; 16]) };
+        compare(&mut group, &heads.to_string(), &work);
+    }
+    compare(&mut group, "12 sharing 3", &Work { key_heads: 3, ..Work::of(vec![128; 16]) });
+    group.finish();
+}
+
+/// 32 sequences whose lengths differ: as they come, ordered by length as training has them, and all as long as the longest
+/// (which is what padding would compute).
+fn shape(criterion: &mut Criterion) {
+    let mixed: Vec<usize> = (0..32).map(|i| 4 + (i * 7) % 40).collect();
+    let mut sorted = mixed.clone();
+    sorted.sort_unstable();
+    let padded = vec![mixed.iter().copied().max().unwrap_or(0); mixed.len()];
+    let mut group = criterion.benchmark_group("shape");
+    group.sample_size(10);
+    for (name, lengths) in [("mixed", mixed), ("sorted", sorted), ("padded", padded)] {
+        compare(&mut group, name, &Work::of(lengths));
+    }
+    group.finish();
+}
+
+/// 16 sequences of 128 tokens behind each mask.
+fn visibility(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("visibility");
+    group.sample_size(10);
+    let window = Visibility::Window { before: 16, after: 16 };
+    for (name, visibility) in
+        [("bidirectional", Visibility::Bidirectional), ("causal", Visibility::Causal), ("window", window)]
+    {
+        compare(&mut group, name, &Work { visibility, ..Work::of(vec![128; 16]) });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, length, heads, shape, visibility);
 criterion_main!(benches);

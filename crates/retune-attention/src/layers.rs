@@ -1,10 +1,19 @@
 //! Layers that work on every token alone.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::Mode;
 
 /// `y = x Wᵀ + b`.
+///
+/// ```
+/// use retune_attention::Linear;
+/// use tch::Tensor;
+///
+/// let layer = Linear { weight: Tensor::from_slice(&[1.0, 2.0]).view([1, 2]), bias: Some(Tensor::from_slice(&[0.5])) };
+/// let y = layer.forward(&Tensor::from_slice(&[3.0, 4.0]));
+/// assert_eq!(y.double_value(&[0]), 11.5);
+/// ```
 #[derive(Debug)]
 pub struct Linear {
     /// `W`: `[out, in]`.
@@ -22,12 +31,22 @@ impl Linear {
 
 /// Layer normalisation (Ba, Kiros and Hinton 2016, arXiv 1607.06450):
 /// `y = (x − mean(x)) / √(var(x) + ε) · γ + β` over the last dimension, with the biased variance.
+///
+/// ```
+/// use retune_attention::LayerNorm;
+/// use tch::{Device, Kind, Tensor};
+///
+/// let options = (Kind::Double, Device::Cpu);
+/// let norm = LayerNorm { weight: Tensor::ones([2], options), bias: Some(Tensor::zeros([2], options)), epsilon: 1e-12 };
+/// let y = norm.forward(&Tensor::from_slice(&[3.0, 7.0]));
+/// assert!(y.allclose(&Tensor::from_slice(&[-1.0, 1.0]), 1e-9, 1e-9, false));
+/// ```
 #[derive(Debug)]
 pub struct LayerNorm {
     /// `γ`: `[d]`.
     pub weight: Tensor,
-    /// `β`: `[d]`.
-    pub bias: Tensor,
+    /// `β`: `[d]`, or none.
+    pub bias: Option<Tensor>,
     /// `ε`, added to the variance.
     pub epsilon: f64,
 }
@@ -35,11 +54,51 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// `x` is `[…, d]`; the result has its shape.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), self.epsilon, false)
+        x.layer_norm(self.weight.size(), Some(&self.weight), self.bias.as_ref(), self.epsilon, false)
+    }
+}
+
+/// Root-mean-square normalisation (Zhang and Sennrich 2019, arXiv 1910.07467): `y = x / √(mean(x²) + ε) · γ` over the last
+/// dimension. The mean is taken in float32 at least, as `transformers` does.
+///
+/// ```
+/// use retune_attention::RmsNorm;
+/// use tch::{Device, Kind, Tensor};
+///
+/// let norm = RmsNorm { weight: Tensor::ones([2], (Kind::Double, Device::Cpu)), epsilon: 1e-12 };
+/// let y = norm.forward(&Tensor::from_slice(&[1.0, 7.0]));                  // √(mean of 1 and 49) is 5
+/// assert!(y.allclose(&Tensor::from_slice(&[0.2, 1.4]), 1e-9, 1e-9, false));
+/// ```
+#[derive(Debug)]
+pub struct RmsNorm {
+    /// `γ`: `[d]`.
+    pub weight: Tensor,
+    /// `ε`, added to the mean square.
+    pub epsilon: f64,
+}
+
+impl RmsNorm {
+    /// `x` is `[…, d]`; the result has its shape.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let kind = if x.kind() == Kind::Double { Kind::Double } else { Kind::Float };
+        let wide = x.to_kind(kind);
+        let mean_square = wide.square().mean_dim(-1, true, kind); // […, 1]
+        (wide * (mean_square + self.epsilon).rsqrt()).to_kind(x.kind()) * &self.weight
     }
 }
 
 /// Dropout (Srivastava et al. 2014): in training each element is zero with probability `p`, else divided by `1 − p`.
+///
+/// ```
+/// use retune_attention::{Dropout, Mode};
+/// use tch::{Device, Kind, Tensor};
+///
+/// let x = Tensor::ones([100], (Kind::Float, Device::Cpu));
+/// let half = Dropout { probability: 0.5 };
+/// assert!(half.forward(&x, Mode::Evaluate).equal(&x));
+/// let dropped = half.forward(&x, Mode::Train);                             // each is 0 or 2
+/// assert!(dropped.eq(0.0).logical_or(&dropped.eq(2.0)).all().int64_value(&[]) == 1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dropout {
     /// The probability `p`, in `0..1`.

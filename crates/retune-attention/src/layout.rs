@@ -1,5 +1,6 @@
 //! Where the sequences of a packed batch begin and end.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
@@ -7,18 +8,44 @@ use tch::{Device, Kind, Tensor};
 /// The cumulative lengths (`cu_seqlens`) of a packed batch: sequence `s` is the tokens `offsets[s]..offsets[s + 1]`.
 ///
 /// Invariant: offsets begin with 0 and do not fall. Sequences may be empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// ```
+/// use retune_attention::SequenceLayout;
+///
+/// let layout = SequenceLayout::from_lengths(&[3, 5]);
+/// assert_eq!(layout.offsets(), [0, 3, 8]);
+/// assert_eq!((layout.sequences(), layout.tokens(), layout.longest()), (2, 8, 5));
+/// ```
+#[derive(Debug)]
 pub struct SequenceLayout {
     offsets: Vec<i64>,
+    /// The offsets on a device, copied there once for all layers of a model.
+    on_device: OnceCell<Tensor>,
 }
 
-/// Adjacent sequences of one length: a rectangle `[n, l]` inside the packed batch.
+impl Clone for SequenceLayout {
+    fn clone(&self) -> Self {
+        Self { offsets: self.offsets.clone(), on_device: OnceCell::new() }
+    }
+}
+
+impl PartialEq for SequenceLayout {
+    fn eq(&self, other: &Self) -> bool {
+        self.offsets == other.offsets
+    }
+}
+
+impl Eq for SequenceLayout {}
+
+/// Adjacent sequences of equal shape: a rectangle `[n, l_q]` inside the packed queries and `[n, l_k]` inside the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// How many sequences.
     pub sequences: i64,
-    /// The length of each, in tokens.
-    pub length: i64,
+    /// The number of queries of each, in tokens.
+    pub queries: i64,
+    /// The number of keys of each, in tokens.
+    pub keys: i64,
 }
 
 /// Offsets that describe no batch.
@@ -56,7 +83,7 @@ impl SequenceLayout {
                 return Err(LayoutError::Falls { index: index + 1, before: pair[0], found: pair[1] });
             }
         }
-        Ok(Self { offsets })
+        Ok(Self { offsets, on_device: OnceCell::new() })
     }
 
     /// A layout of sequences of these lengths, in this order.
@@ -68,7 +95,7 @@ impl SequenceLayout {
             end += *length as i64;
             offsets.push(end);
         }
-        Self { offsets }
+        Self { offsets, on_device: OnceCell::new() }
     }
 
     /// The cumulative lengths, `b + 1` numbers.
@@ -91,18 +118,16 @@ impl SequenceLayout {
         self.offsets.windows(2).map(|pair| pair[0]..pair[1])
     }
 
-    /// Maximal groups of adjacent sequences of equal length, in order; together they are all sequences but empty ones.
-    pub fn runs(&self) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::new();
-        for range in self.ranges() {
-            let length = range.end - range.start;
-            match runs.last_mut() {
-                _ if length == 0 => {}
-                Some(run) if run.length == length => run.sequences += 1,
-                _ => runs.push(Run { sequences: 1, length }),
-            }
-        }
-        runs
+    /// The number of tokens of the longest sequence; 0 where there is none.
+    pub fn longest(&self) -> i64 {
+        self.ranges().map(|range| range.end - range.start).max().unwrap_or(0)
+    }
+
+    /// The cumulative lengths on a device: `[b + 1]`, int32, as variable-length kernels take them. Copied there once.
+    pub fn device_offsets(&self, device: Device) -> Tensor {
+        let copied = || Tensor::from_slice(&self.offsets).to_kind(Kind::Int).to_device(device);
+        let kept = self.on_device.get_or_init(copied);
+        if kept.device() == device { kept.shallow_clone() } else { copied() }
     }
 
     /// Each token's place in its own sequence, from 0: `[t]`, int64.
@@ -116,6 +141,11 @@ impl SequenceLayout {
         Tensor::from_slice(&self.offsets[..self.sequences()]).to_device(device)
     }
 
+    /// The index of each sequence's last token: `[b]`, int64.
+    pub fn last_tokens(&self, device: Device) -> Tensor {
+        Tensor::from_slice(&self.offsets[1..]).to_device(device) - 1
+    }
+
     /// The sequence to which each token belongs: `[t]`, int64.
     pub fn sequence_of_token(&self, device: Device) -> Tensor {
         let lengths = Tensor::from_slice(&self.offsets).diff(1, 0, None::<Tensor>, None::<Tensor>);
@@ -125,16 +155,50 @@ impl SequenceLayout {
     }
 }
 
+/// Maximal groups of adjacent sequences of equal shape, in order; together they are all sequences but those with neither
+/// query nor key.
+///
+/// # Panics
+/// The layouts differ in their number of sequences.
+pub fn runs_of_pairs(queries: &SequenceLayout, keys: &SequenceLayout) -> Vec<Run> {
+    assert_eq!(queries.sequences(), keys.sequences(), "sequences of queries and of keys");
+    let mut runs: Vec<Run> = Vec::new();
+    for (query, key) in queries.ranges().zip(keys.ranges()) {
+        let one = Run { sequences: 1, queries: query.end - query.start, keys: key.end - key.start };
+        match runs.last_mut() {
+            _ if (one.queries, one.keys) == (0, 0) => {}
+            Some(run) if (run.queries, run.keys) == (one.queries, one.keys) => run.sequences += 1,
+            _ => runs.push(one),
+        }
+    }
+    runs
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn runs_group_adjacent_equal_lengths() {
-        let layout = SequenceLayout::from_lengths(&[4, 4, 0, 4, 2, 4]);
-        let runs: Vec<_> = layout.runs().iter().map(|run| (run.sequences, run.length)).collect();
-        assert_eq!(runs, [(3, 4), (1, 2), (1, 4)]);
-        assert_eq!(layout.tokens(), 18);
+        let shapes = |queries: &[usize], keys: &[usize]| {
+            let runs = runs_of_pairs(&SequenceLayout::from_lengths(queries), &SequenceLayout::from_lengths(keys));
+            runs.iter().map(|run| (run.sequences, run.queries, run.keys)).collect::<Vec<_>>()
+        };
+        let own = [4, 4, 0, 4, 2, 4];
+        assert_eq!(shapes(&own, &own), [(3, 4, 4), (1, 2, 2), (1, 4, 4)]);
+        assert_eq!(shapes(&[4, 4, 4, 0], &[1, 1, 2, 5]), [(2, 4, 1), (1, 4, 2), (1, 0, 5)]);
+        assert_eq!(SequenceLayout::from_lengths(&own).tokens(), 18);
+        assert_eq!(SequenceLayout::from_lengths(&own).longest(), 4);
+        assert_eq!(SequenceLayout::from_lengths(&[]).longest(), 0);
+    }
+
+    #[test]
+    fn offsets_are_copied_to_a_device_once() {
+        let layout = SequenceLayout::from_lengths(&[2, 3]);
+        let first = layout.device_offsets(Device::Cpu);
+        assert_eq!(Vec::<i32>::try_from(&first).unwrap(), [0, 2, 5]);
+        assert_eq!(first.data_ptr(), layout.device_offsets(Device::Cpu).data_ptr());
+        assert_eq!(layout, layout.clone());
     }
 
     #[test]
@@ -143,6 +207,7 @@ mod tests {
         let numbers = |tensor: Tensor| Vec::<i64>::try_from(tensor).unwrap();
         assert_eq!(numbers(layout.positions(Device::Cpu)), [0, 1, 0, 1, 2]);
         assert_eq!(numbers(layout.first_tokens(Device::Cpu)), [0, 2, 2]);
+        assert_eq!(numbers(layout.last_tokens(Device::Cpu)), [1, 1, 4]);
         assert_eq!(numbers(layout.sequence_of_token(Device::Cpu)), [0, 0, 2, 2, 2]);
     }
 

@@ -4,28 +4,53 @@
 
 use tch::Tensor;
 
-use crate::{Attention, Linear, Mode, SequenceLayout, attend};
+use crate::{Attention, Linear, Mode, Pairing, attend};
 
-/// Self-attention of `h` heads over a packed batch.
+/// The projections of multi-head attention.
+///
+/// ```
+/// use retune_attention::{Attention, Linear, Mode, MultiHeadAttention, SequenceLayout};
+/// use tch::{Device, Kind, Tensor};
+///
+/// let options = (Kind::Float, Device::Cpu);
+/// let linear = |out| Linear { weight: Tensor::randn([out, 32], options), bias: Some(Tensor::zeros([out], options)) };
+/// let layer = MultiHeadAttention {
+///     query: linear(32),
+///     key: linear(32),
+///     value: linear(32),
+///     head_size: 8,                                                        // 4 heads
+///     attention: Attention { dropout: 0.1, ..Attention::default() },
+/// };
+/// let x = Tensor::randn([8, 32], options);
+/// let y = layer.forward(&x, &SequenceLayout::from_lengths(&[3, 5]), Mode::Evaluate);
+/// assert_eq!(y.size(), [8, 32]);
+/// ```
 #[derive(Debug)]
 pub struct MultiHeadAttention {
-    /// Projection to queries, `[d, d]`.
+    /// Projection to queries, `[h·k, d]`.
     pub query: Linear,
-    /// Projection to keys, `[d, d]`.
+    /// Projection to keys, `[h_kv·k, d]`.
     pub key: Linear,
-    /// Projection to values, `[d, d]`.
+    /// Projection to values, `[h_kv·k, d]`.
     pub value: Linear,
-    /// The number of heads, `h`; it divides `d`.
-    pub heads: i64,
+    /// The size of a head, `k`.
+    pub head_size: i64,
     /// Visibility, scale and dropout of the attention itself.
     pub attention: Attention,
 }
 
 impl MultiHeadAttention {
-    /// `x` is `[t, d]`; the heads' outputs side by side are `[t, d]`.
-    pub fn forward(&self, x: &Tensor, layout: &SequenceLayout, mode: Mode) -> Tensor {
-        let split = |projected: Tensor| projected.unflatten(1, [self.heads, -1]); // [t, h, k]
-        let (q, k, v) = (split(self.query.forward(x)), split(self.key.forward(x)), split(self.value.forward(x)));
-        attend(&q, &k, &v, layout, &self.attention, mode).flatten(1, 2) // [t, d]
+    /// Self-attention: `x` is `[t, d]`; the heads' outputs side by side are `[t, h·k]`.
+    pub fn forward<'a>(&self, x: &Tensor, pairing: impl Into<Pairing<'a>>, mode: Mode) -> Tensor {
+        self.across(x, x, pairing, mode)
+    }
+
+    /// Cross-attention: queries are read from `x`, `[t_q, d]`, keys and values from `memory`, `[t_k, d]`; the heads'
+    /// outputs side by side are `[t_q, h·k]`.
+    pub fn across<'a>(&self, x: &Tensor, memory: &Tensor, pairing: impl Into<Pairing<'a>>, mode: Mode) -> Tensor {
+        let split = |projected: Tensor| projected.unflatten(1, [-1, self.head_size]); // [t, h, k]
+        let q = split(self.query.forward(x)); // [t_q, h, k]
+        let (k, v) = (split(self.key.forward(memory)), split(self.value.forward(memory))); // [t_k, h_kv, k]
+        attend(&q, &k, &v, pairing, &self.attention, mode).flatten(1, 2) // [t_q, h·k]
     }
 }

@@ -177,6 +177,53 @@ pub enum DataError {
     )]
     TokenizerFile { path: PathBuf, line: usize, column: usize, what: &'static str, message: String },
 
+    /// A model directory without tokenizer.
+    #[error(
+        "{}: no tokenizer: neither tokenizer.json nor vocab.txt, vocab.json with merges.txt, spiece.model, spm.model or \
+         sentencepiece.bpe.model; copy the tokenizer's files into it",
+        .directory.display()
+    )]
+    NoTokenizer { directory: PathBuf },
+
+    /// A tokenizer of a form that only Python reads.
+    #[error(
+        "{directory}: no tokenizer.json, and {found}; save it once in Python with \
+         AutoTokenizer.from_pretrained('{directory}').save_pretrained('{directory}'), which writes tokenizer.json",
+        directory = .directory.display()
+    )]
+    TokenizerForm { directory: PathBuf, found: String },
+
+    /// A model directory that names a class of tokenizers without the file of it.
+    #[error(
+        "{}: neither tokenizer.json nor {file}, of which a {class} is made; copy one of them into it",
+        .directory.display()
+    )]
+    TokenizerPartMissing { directory: PathBuf, class: &'static str, file: &'static str },
+
+    /// A model directory whose class of tokenizers has no file but `tokenizer.json`, which it lacks.
+    #[error("{}: no tokenizer.json, the only file of which a {class} is made; copy it into it", .directory.display())]
+    TokenizerJsonMissing { directory: PathBuf, class: String },
+
+    /// A value in one of a tokenizer's files that is of another kind.
+    #[error("{}: `{key}`: expected {expected}, found {}", .path.display(), short(.found))]
+    TokenizerSetting { path: PathBuf, key: String, expected: &'static str, found: String },
+
+    /// A vocabulary without a token that texts cannot be written without.
+    #[error(
+        "{}: the vocabulary lacks `{token}`, the {role}; if the vocabulary is the right one, name its own {role} in \
+         tokenizer_config.json",
+        .path.display()
+    )]
+    VocabularyLacks { path: PathBuf, token: String, role: &'static str },
+
+    /// A file that should be a SentencePiece model.
+    #[error("{}: not a SentencePiece model: {reason}; copy or download the file again", .path.display())]
+    SentencePiece { path: PathBuf, reason: &'static str },
+
+    /// A vocabulary, or merges, or settings, of which no tokenizer can be made.
+    #[error("{}: no tokenizer can be made of it: {message}; copy or download the file again", .path.display())]
+    TokenizerRefused { path: PathBuf, message: String },
+
     /// A length that leaves no room for text.
     #[error("the maximal length of {max_length} tokens leaves no room for text; at least {minimum} are needed")]
     MaxLength { max_length: usize, minimum: usize },

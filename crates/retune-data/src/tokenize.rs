@@ -1,5 +1,14 @@
 //! Texts → tokens, by the tokenizer that the model came with.
 
+mod byte_level;
+mod directory;
+mod sentence_piece;
+mod settings;
+mod special_tokens;
+mod unigram;
+mod word_piece;
+
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -13,6 +22,8 @@ use crate::sources::load;
 /// Texts encoded at a time: enough to occupy every core, few enough that the library's rich encodings (offsets, masks,
 /// the strings of the tokens) do not pile up.
 const TEXTS_AT_A_TIME: usize = 4096;
+
+const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// A Hugging Face tokenizer that adds special tokens and cuts what is longer than a set length.
 pub struct TextTokenizer {
@@ -33,6 +44,33 @@ pub struct Tokenized {
 }
 
 impl TextTokenizer {
+    /// Reads the tokenizer of a model directory: its `tokenizer.json`, or where there is none, what it is made from, as
+    /// `AutoTokenizer` of Transformers 5.17 does:
+    ///
+    /// - `vocab.txt`: WordPiece (BERT, DistilBERT, ELECTRA, MPNet);
+    /// - `vocab.json` and `merges.txt`: byte-level byte-pair encoding (RoBERTa and its kin, DeBERTa);
+    /// - `spiece.model`, `spm.model`, `sentencepiece.bpe.model`: SentencePiece's unigram models (ALBERT, DeBERTa-v2,
+    ///   XLM-R, CamemBERT);
+    ///
+    /// with `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`. Which of them it is,
+    /// `tokenizer_class` says, or `model_type` of `config.json`. Texts are cut as in [`TextTokenizer::from_file`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TextTokenizer::from_file`]; [`DataError::NoTokenizer`], [`DataError::TokenizerPartMissing`],
+    /// [`DataError::TokenizerJsonMissing`], [`DataError::TokenizerForm`] (only Python reads it), [`DataError::Json`], [`DataError::TokenizerSetting`],
+    /// [`DataError::VocabularyLacks`], [`DataError::SentencePiece`] and [`DataError::TokenizerRefused`].
+    pub fn from_directory(directory: &Path, max_length: usize) -> Result<Self, DataError> {
+        let file = directory.join(TOKENIZER_FILE);
+        let mut read = if file.exists() {
+            Self::from_file(&file, max_length)?
+        } else {
+            Self::limited(directory::read(directory)?, max_length)?
+        };
+        read.tokenizer.set_encode_special_tokens(directory::splits_special_tokens(directory)?);
+        Ok(read)
+    }
+
     /// Reads a `tokenizer.json`. What the file says of padding and truncation is ignored: nothing is padded, and of a
     /// text (or a pair, token by token from the longer of the two) the end is cut off beyond `max_length` tokens, which
     /// include the special ones.
@@ -43,7 +81,11 @@ impl TextTokenizer {
     /// it.
     pub fn from_file(path: &Path, max_length: usize) -> Result<Self, DataError> {
         let text = load::text(path)?;
-        let mut tokenizer: Tokenizer = serde_json::from_str(&text).map_err(|error| file_error(path, &text, &error))?;
+        let tokenizer = serde_json::from_str(&text).map_err(|error| file_error(path, &text, &error))?;
+        Self::limited(tokenizer, max_length)
+    }
+
+    fn limited(mut tokenizer: Tokenizer, max_length: usize) -> Result<Self, DataError> {
         // The library subtracts without a check.
         let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(true));
         if max_length <= special {
@@ -58,6 +100,20 @@ impl TextTokenizer {
         // Said outright, because the library warns of forks where it had to guess.
         set_parallelism(true);
         Ok(Self { tokenizer })
+    }
+
+    /// Writes `tokenizer.json` into a model directory: the whole tokenizer, without the maximal length, in the form that
+    /// Transformers and this crate read.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Write`].
+    pub fn save(&self, directory: &Path) -> Result<(), DataError> {
+        let path = directory.join(TOKENIZER_FILE);
+        let mut tokenizer = self.tokenizer.clone();
+        let unlimited = tokenizer.with_truncation(None).and_then(|tokenizer| tokenizer.to_string(true));
+        let written = unlimited.map_err(std::io::Error::other).and_then(|text| fs::write(&path, text));
+        written.map_err(|source| DataError::Write { path, source })
     }
 
     /// Encodes the texts, on all cores, in their order.

@@ -14,7 +14,11 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 /// Which shard holds which tensor, where the weights are many files.
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 /// Taken along where they are: what the tokenizer is called and limited to, for the model directory that a run writes.
-pub(crate) const OPTIONAL: [&str; 3] = ["tokenizer_config.json", "special_tokens_map.json", "vocab.txt"];
+pub(crate) const OPTIONAL: [&str; 4] =
+    ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt"];
+/// What a tokenizer is made from where there is no [`TOKENIZER`]: any one of these sets.
+pub(crate) const VOCABULARIES: [&[&str]; 5] =
+    [&["vocab.txt"], &["vocab.json", "merges.txt"], &["spiece.model"], &["spm.model"], &["sentencepiece.bpe.model"]];
 /// Weights as pickle, whole and in shards.
 pub(crate) const PICKLES: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 
@@ -32,8 +36,13 @@ pub(crate) enum Holding {
 /// Looks into `directory`, which need not exist. A link that leads nowhere counts as missing.
 pub(crate) fn holding(directory: &Path) -> Result<Holding, HubError> {
     let has = |file: &str| directory.join(file).is_file();
-    let mut missing: Vec<String> =
-        [CONFIG, TOKENIZER].into_iter().filter(|file| !has(file)).map(str::to_owned).collect();
+    let mut missing = Vec::new();
+    if !has(CONFIG) {
+        missing.push(CONFIG.to_owned());
+    }
+    if tokenizer(has).is_empty() {
+        missing.push(TOKENIZER.to_owned());
+    }
     if has(INDEX) && !has(WEIGHTS) {
         missing.extend(shards(directory)?.into_iter().filter(|shard| !has(shard)));
     } else if !has(WEIGHTS) {
@@ -43,6 +52,14 @@ pub(crate) fn holding(directory: &Path) -> Result<Holding, HubError> {
         missing.push(WEIGHTS.to_owned());
     }
     Ok(if missing.is_empty() { Holding::Complete } else { Holding::Lacks { missing } })
+}
+
+/// The files of the tokenizer: the whole one, else every vocabulary that is complete, else none.
+pub(crate) fn tokenizer(has: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    if has(TOKENIZER) {
+        return vec![TOKENIZER];
+    }
+    VOCABULARIES.into_iter().filter(|files| files.iter().all(|file| has(file))).flatten().copied().collect()
 }
 
 /// The shards that the index in `directory` names, sorted.
@@ -95,6 +112,22 @@ mod tests {
         let index = r#"{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}"#;
         let files = [(CONFIG, "{}"), (TOKENIZER, "{}"), (INDEX, index), ("model-1.safetensors", "")];
         assert_eq!(missing(&files), ["model-2.safetensors"]);
+    }
+
+    #[test]
+    fn a_vocabulary_stands_for_the_tokenizer_where_it_is_whole() {
+        let others = [(CONFIG, "{}"), (WEIGHTS, "")];
+        for files in VOCABULARIES {
+            let all: Vec<_> = files.iter().map(|file| (*file, "")).chain(others).collect();
+            assert_eq!(holding(directory(&all).path()).unwrap(), Holding::Complete, "{files:?}");
+        }
+        assert_eq!(missing(&[(CONFIG, "{}"), (WEIGHTS, ""), ("vocab.json", "")]), [TOKENIZER]);
+        assert_eq!(tokenizer(|file| file != TOKENIZER && file.ends_with("n")), [""; 0]);
+        assert_eq!(
+            tokenizer(|file| file.ends_with(".model")),
+            ["spiece.model", "spm.model", "sentencepiece.bpe.model"]
+        );
+        assert_eq!(tokenizer(|_| true), [TOKENIZER]);
     }
 
     #[test]

@@ -75,8 +75,9 @@ pub enum Origin {
     Wheel,
 }
 
-/// A directory that holds `config.json`, `tokenizer.json` and the weights as safetensors: one `model.safetensors`, or
-/// `model.safetensors.index.json` with every shard that it names.
+/// A directory that holds `config.json`, the weights as safetensors (one `model.safetensors`, or
+/// `model.safetensors.index.json` with every shard that it names) and the tokenizer: `tokenizer.json`, or else the
+/// vocabulary that it is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFiles {
     /// Where the files lie, all directly in it.

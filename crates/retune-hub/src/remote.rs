@@ -43,8 +43,12 @@ pub(crate) fn fetch(
 /// The files to take of those that the repository holds; shards come later, once the index can be read.
 fn needed(request: &ModelRequest, environment: &Environment, info: &RepoInfo) -> Result<Vec<String>, HubError> {
     let weights = if holds(info, WEIGHTS) || !holds(info, INDEX) { WEIGHTS } else { INDEX };
-    let needed = [CONFIG, TOKENIZER, weights];
-    let missing: Vec<String> = needed.into_iter().filter(|file| !holds(info, file)).map(str::to_owned).collect();
+    let tokenizer = files::tokenizer(|file| holds(info, file));
+    let mut missing: Vec<String> =
+        [CONFIG, weights].into_iter().filter(|file| !holds(info, file)).map(str::to_owned).collect();
+    if tokenizer.is_empty() {
+        missing.push(TOKENIZER.to_owned());
+    }
     if missing.iter().any(|file| file == WEIGHTS) && PICKLES.iter().any(|file| holds(info, file)) {
         let place = format!("{}/{}", environment.endpoint, request.name);
         return Err(HubError::Pickle { name: request.name.clone(), place });
@@ -53,8 +57,9 @@ fn needed(request: &ModelRequest, environment: &Environment, info: &RepoInfo) ->
         return Err(not_on_hub(request, missing));
     }
     // The weights last: whatever is wrong with the small files shows before the long download.
-    let optional = OPTIONAL.into_iter().filter(|file| holds(info, file));
-    Ok([CONFIG, TOKENIZER].into_iter().chain(optional).chain([weights]).map(str::to_owned).collect())
+    let optional = OPTIONAL.into_iter().filter(|file| holds(info, file) && !tokenizer.contains(file));
+    let small = [CONFIG].into_iter().chain(tokenizer.iter().copied()).chain(optional);
+    Ok(small.chain([weights]).map(str::to_owned).collect())
 }
 
 fn holds(info: &RepoInfo, file: &str) -> bool {

@@ -12,7 +12,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::confusion::{ConfusionMatrix, ratio};
+use crate::confusion::ConfusionMatrix;
+use crate::counts::{Counts, averaged, check_beta};
 use crate::error::MetricError;
 
 /// How one number is made of the classes' numbers.
@@ -41,39 +42,10 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-/// The three counts of a class, or sums of them over classes.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    right: u64,
-    support: u64,
-    predicted: u64,
-}
-
-impl Counts {
-    fn precision(self) -> f64 {
-        ratio(self.right as f64, self.predicted as f64)
-    }
-
-    fn recall(self) -> f64 {
-        ratio(self.right as f64, self.support as f64)
-    }
-
-    fn f_beta(self, beta: f64) -> f64 {
-        let weight = beta * beta;
-        ratio((1.0 + weight) * self.right as f64, weight * self.support as f64 + self.predicted as f64)
-    }
-}
-
 impl ConfusionMatrix {
     /// The scores of each class. An empty matrix has zeros.
     pub fn class_scores(&self) -> Vec<ClassScores> {
-        let scores = |counts: Counts| ClassScores {
-            precision: counts.precision(),
-            recall: counts.recall(),
-            f1: counts.f_beta(1.0),
-            support: counts.support,
-        };
-        self.class_counts().into_iter().map(scores).collect() // [c]
+        self.class_counts().into_iter().map(Counts::scores).collect() // [c]
     }
 
     /// Precision, averaged over classes.
@@ -110,10 +82,18 @@ impl ConfusionMatrix {
     ///
     /// [`MetricError::Empty`]; [`MetricError::OutOfRange`] where β is negative or not finite.
     pub fn f_beta(&self, beta: f64, average: Average) -> Result<f64, MetricError> {
-        if !(beta.is_finite() && beta >= 0.0) {
-            return Err(MetricError::OutOfRange { quantity: "beta", value: beta, expected: "finite and not negative" });
-        }
+        check_beta(beta)?;
         self.averaged("F-beta", average, |counts| counts.f_beta(beta))
+    }
+
+    /// F_β of each class. An empty matrix has zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError::OutOfRange`] where β is negative or not finite.
+    pub fn class_f_beta(&self, beta: f64) -> Result<Vec<f64>, MetricError> {
+        check_beta(beta)?;
+        Ok(self.class_counts().into_iter().map(|counts| counts.f_beta(beta)).collect()) // [c]
     }
 
     fn class_counts(&self) -> Vec<Counts> {
@@ -128,22 +108,8 @@ impl ConfusionMatrix {
         average: Average,
         score: impl Fn(Counts) -> f64,
     ) -> Result<f64, MetricError> {
-        let total = self.examples(measure)?;
+        self.examples(measure)?;
         let present = self.class_counts().into_iter().filter(|counts| counts.support + counts.predicted > 0);
-        Ok(match average {
-            Average::Micro => score(present.fold(Counts::default(), |sum, counts| Counts {
-                right: sum.right + counts.right,
-                support: sum.support + counts.support,
-                predicted: sum.predicted + counts.predicted,
-            })),
-            Average::Macro => {
-                let (sum, classes) =
-                    present.fold((0.0, 0), |(sum, classes), counts| (sum + score(counts), classes + 1));
-                sum / f64::from(classes)
-            }
-            Average::Weighted => {
-                present.map(|counts| counts.support as f64 * score(counts)).sum::<f64>() / total as f64
-            }
-        })
+        Ok(averaged(present, average, score))
     }
 }

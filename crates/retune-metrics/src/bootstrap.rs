@@ -5,13 +5,15 @@
 //! Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3. One deviation: a percentile that falls between
 //! two resamples is interpolated linearly, as numpy does, and not rounded to one of them.
 //!
-//! The measures here depend on the confusion matrix alone, so a resample is a draw of `n` of the matrix's own entries:
-//! no list of examples is kept during evaluation. Time is of the order of samples · n, memory of the order of n.
+//! A measure that depends on the confusion matrix alone is taken of a draw of `n` of the matrix's own entries: no list of
+//! examples is kept during evaluation. Any other statistic is given the examples that were drawn. Time is of the order of
+//! samples · n, memory of the order of n.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use crate::checks::finite;
 use crate::confusion::ConfusionMatrix;
 use crate::error::MetricError;
 
@@ -110,12 +112,53 @@ impl Bootstrap {
         }
         let mut intervals = [Interval { estimate: 0.0, low: 0.0, high: 0.0, level: self.level }; N];
         for ((interval, statistic), replicates) in intervals.iter_mut().zip(statistics).zip(&mut replicates) {
-            replicates.sort_by(f64::total_cmp);
-            interval.estimate = statistic(matrix)?;
-            interval.low = quantile(replicates, (1.0 - self.level) / 2.0);
-            interval.high = quantile(replicates, (1.0 + self.level) / 2.0);
+            *interval = self.percentiles(statistic(matrix)?, replicates);
         }
         Ok(intervals)
+    }
+
+    /// The interval of any statistic of `n` examples, such as a metric of their records. The statistic is given the
+    /// examples of a resample, each from 0 to n − 1 and as often as it was drawn. The estimate is that of each example
+    /// once, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError::Empty`] where n is 0, [`MetricError::NotFinite`], and what the statistic returns.
+    pub fn interval_of(
+        &self,
+        n: usize,
+        statistic: impl FnMut(&[usize]) -> Result<f64, MetricError>,
+    ) -> Result<Interval, MetricError> {
+        let (estimate, mut replicates) = self.replicates(n, statistic)?;
+        Ok(self.percentiles(estimate, &mut replicates))
+    }
+
+    /// The statistic of the examples as they are, and of every resample.
+    pub(crate) fn replicates(
+        &self,
+        n: usize,
+        mut statistic: impl FnMut(&[usize]) -> Result<f64, MetricError>,
+    ) -> Result<(f64, Vec<f64>), MetricError> {
+        if n == 0 {
+            return Err(MetricError::Empty { measure: "a bootstrap interval" });
+        }
+        let mut measure = |drawn: &[usize]| finite("a statistic of a resample", statistic(drawn)?);
+        let mut drawn: Vec<usize> = (0..n).collect(); // [n]
+        let estimate = measure(&drawn)?;
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut replicates = Vec::new(); // [samples]
+        for _ in 0..self.samples {
+            drawn.iter_mut().for_each(|example| *example = below(n, &mut random));
+            replicates.push(measure(&drawn)?);
+        }
+        Ok((estimate, replicates))
+    }
+
+    pub(crate) fn percentiles(&self, estimate: f64, replicates: &mut [f64]) -> Interval {
+        replicates.sort_by(f64::total_cmp);
+        let low = quantile(replicates, (1.0 - self.level) / 2.0);
+        let high = quantile(replicates, (1.0 + self.level) / 2.0);
+        Interval { estimate, low, high, level: self.level }
     }
 }
 

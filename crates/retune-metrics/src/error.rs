@@ -66,4 +66,72 @@ pub enum MetricError {
         /// What they add up to.
         sum: f64,
     },
+    /// There are not as many of something as of what it goes with.
+    #[error("expected {expected} {quantity}; found {found}")]
+    OtherCount {
+        /// What is counted, and what each goes with.
+        quantity: &'static str,
+        /// How many there must be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// What has seen data of one shape cannot be merged into what has seen another.
+    #[error("{quantity} is {found} in what is merged, and {expected} in what it is merged into; it must be the same")]
+    NotMergeable {
+        /// What differs.
+        quantity: &'static str,
+        /// Its number in what is merged into.
+        expected: usize,
+        /// Its number in what is merged.
+        found: usize,
+    },
+    /// The measure compares things, and there are too few.
+    #[error("{measure} needs at least {expected} examples; found {found}")]
+    TooFew {
+        /// The measure that was asked for.
+        measure: &'static str,
+        /// How many it needs.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The measure is one of variation, and there is none.
+    #[error("{measure} is not defined where {quantity} are all the same; give examples that differ")]
+    Constant {
+        /// The measure that was asked for.
+        measure: &'static str,
+        /// What is all the same.
+        quantity: &'static str,
+    },
+    /// The measure compares positive examples with negative ones, and one of the kinds is missing.
+    #[error("{measure} is not defined where no example is {missing}; give examples of both kinds")]
+    OneSided {
+        /// The measure that was asked for.
+        measure: &'static str,
+        /// Positive or negative.
+        missing: &'static str,
+    },
+    /// The measure averages over all classes, and of one of them it is not defined.
+    #[error(
+        "{measure} is not defined for class {class}, as no example is {missing} of it; leave it out or weigh classes by support"
+    )]
+    OneSidedClass {
+        /// The measure that was asked for.
+        measure: &'static str,
+        /// The class or label.
+        class: usize,
+        /// Positive or negative.
+        missing: &'static str,
+    },
+    /// A tag is not one of its scheme.
+    #[error("tag {tag:?} at position {position} is not one of the scheme; it must be {expected}")]
+    InvalidTag {
+        /// What was given.
+        tag: String,
+        /// Its position in the sequence, from 0.
+        position: usize,
+        /// What tags the scheme has, in words.
+        expected: &'static str,
+    },
 }

@@ -22,14 +22,55 @@
 //! # Ok::<(), retune_metrics::MetricError>(())
 //! ```
 
+mod answers;
 mod averages;
+mod binary_counts;
+mod binary_scores;
 mod bootstrap;
+mod calibration;
+mod checks;
+mod comparison;
 mod confusion;
+mod counts;
+mod entity_scores;
 mod error;
+mod label_ranking;
+mod language_modelling;
 mod loss;
+mod mcnemar;
+mod multiclass_scores;
+mod multilabel;
+mod multilabel_scores;
+mod rank_correlation;
+mod regression;
+mod retrieval;
+mod sum;
+mod tags;
+mod temperature;
+mod top_k;
+mod unanswerable;
 
+pub use answers::{AnswerScores, normalize_answer};
 pub use averages::{Average, ClassScores};
+pub use binary_counts::BinaryCounts;
+pub use binary_scores::{BinaryScores, Cut, Threshold};
 pub use bootstrap::{Bootstrap, Interval, Statistic};
+pub use calibration::{BrierScore, Calibration, ReliabilityBin};
+pub use comparison::{PairedDifference, randomization_test};
 pub use confusion::{Confusion, ConfusionMatrix};
+pub use entity_scores::EntityScores;
 pub use error::MetricError;
+pub use label_ranking::LabelRanking;
+pub use language_modelling::Perplexity;
 pub use loss::{MeanLoss, log_loss};
+pub use mcnemar::McNemar;
+pub use multiclass_scores::MulticlassScores;
+pub use multilabel::Multilabel;
+pub use multilabel_scores::MultilabelScores;
+pub use rank_correlation::RankCorrelation;
+pub use regression::Regression;
+pub use retrieval::{Gain, Retrieval, RetrievalMeasures};
+pub use tags::{Decoding, Entity, Scheme, entities};
+pub use temperature::Temperature;
+pub use top_k::TopKAccuracy;
+pub use unanswerable::{AnswerMeasures, NoAnswerThreshold, Questions, UnanswerableScores};

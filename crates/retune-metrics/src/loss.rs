@@ -1,16 +1,18 @@
 //! Means of losses.
 
+use serde::{Deserialize, Serialize};
+
+use crate::checks::checked_distribution;
 use crate::error::MetricError;
+use crate::sum::CompensatedSum;
 
 /// The mean of a loss over batches of different sizes.
 ///
 /// The sum is compensated (A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM
 /// 54, 1974), so that the mean over millions of items has the digits of the mean over a few.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct MeanLoss {
-    sum: f64,
-    /// What additions to `sum` have cut off.
-    compensation: f64,
+    sum: CompensatedSum,
     items: u64,
 }
 
@@ -29,15 +31,14 @@ impl MeanLoss {
         if !batch_mean.is_finite() {
             return Err(MetricError::NotFinite { quantity: "the loss", value: batch_mean });
         }
-        self.add(batch_mean * items as f64);
+        self.sum.add(batch_mean * items as f64);
         self.items += items;
         Ok(())
     }
 
     /// Adds what another mean has seen.
     pub fn merge(&mut self, other: &MeanLoss) {
-        self.add(other.sum);
-        self.add(other.compensation);
+        self.sum.merge(&other.sum);
         self.items += other.items;
     }
 
@@ -54,16 +55,8 @@ impl MeanLoss {
     pub fn mean(&self) -> Result<f64, MetricError> {
         match self.items {
             0 => Err(MetricError::Empty { measure: "the mean loss" }),
-            items => Ok((self.sum + self.compensation) / items as f64),
+            items => Ok(self.sum.value() / items as f64),
         }
-    }
-
-    fn add(&mut self, value: f64) {
-        let sum = self.sum + value;
-        // The digits that the smaller of the two has lost.
-        self.compensation +=
-            if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
-        self.sum = sum;
     }
 }
 
@@ -77,8 +70,6 @@ impl MeanLoss {
 /// No labels, no classes, another number of probabilities than n·c, a label that is no class, a probability that is not
 /// a number from 0 to 1, or a row that does not add up to 1 within 1e-4 (the rounding of half precision stays below).
 pub fn log_loss(labels: &[usize], probabilities: &[f64], classes: usize) -> Result<f64, MetricError> {
-    const TOLERANCE: f64 = 1e-4;
-
     if classes == 0 {
         return Err(MetricError::NoClasses);
     }
@@ -87,15 +78,7 @@ pub fn log_loss(labels: &[usize], probabilities: &[f64], classes: usize) -> Resu
     }
     let mut mean = MeanLoss::new();
     for (example, (&label, row)) in labels.iter().zip(probabilities.chunks_exact(classes)).enumerate() {
-        if let Some(&value) = row.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-            return Err(MetricError::OutOfRange { quantity: "a probability", value, expected: "from 0 to 1" });
-        }
-        let sum: f64 = row.iter().sum();
-        if (sum - 1.0).abs() > TOLERANCE {
-            return Err(MetricError::NotADistribution { example, sum });
-        }
-        let probability =
-            row.get(label).ok_or(MetricError::ClassOutOfRange { role: "label", class: label, classes })?;
+        let probability = checked_distribution(row, label, example)?;
         mean.update(-probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln(), 1)?;
     }
     mean.mean().map_err(|_| MetricError::Empty { measure: "log loss" })

@@ -7,227 +7,181 @@
 //! pooled = tanh(W_P x[first token] + b_P)
 //! ```
 
-use retune_attention::{
-    Activation, Attention, Dropout, Embedding, FeedForward, LayerNorm, Linear, Mode, MultiHeadAttention, SequenceLayout,
-};
+use retune_attention::{Activation, Mode};
 use serde::Deserialize;
 use tch::Tensor;
 
+use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, PostNormSizes, through};
+use crate::config::defaults;
+use crate::heads::{Head, HeadKind, HeadSpec, Transform};
 use crate::parameters::Scope;
-use crate::registry::{activation, require};
-use crate::{Encoder, EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
+use crate::registry::{Encoder, HeadPlaces, Sizes};
+use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
 
-/// The keys of `config.json` that BERT reads. Keys that transformers fills in by default may be missing.
+/// The keys of `config.json` that BERT and its descendants read. Keys that transformers fills in may be missing.
 #[derive(Debug, Clone, Deserialize)]
-struct BertConfig {
-    vocab_size: i64,
-    hidden_size: i64,
-    num_hidden_layers: usize,
-    num_attention_heads: i64,
-    intermediate_size: i64,
-    max_position_embeddings: i64,
-    #[serde(default = "two")]
-    type_vocab_size: i64,
-    #[serde(default = "gelu")]
-    hidden_act: String,
-    #[serde(default = "tenth")]
-    hidden_dropout_prob: f64,
-    #[serde(default = "tenth")]
-    attention_probs_dropout_prob: f64,
-    #[serde(default = "epsilon")]
-    layer_norm_eps: f64,
-    #[serde(default = "deviation")]
-    initializer_range: f64,
+pub(crate) struct BertConfig {
+    pub vocab_size: i64,
+    pub hidden_size: i64,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: i64,
+    pub intermediate_size: i64,
+    pub max_position_embeddings: i64,
+    #[serde(default = "defaults::two")]
+    pub type_vocab_size: i64,
+    #[serde(default = "defaults::gelu")]
+    pub hidden_act: String,
+    #[serde(default = "defaults::tenth")]
+    pub hidden_dropout_prob: f64,
+    #[serde(default = "defaults::tenth")]
+    pub attention_probs_dropout_prob: f64,
+    #[serde(default = "defaults::tiny_epsilon")]
+    pub layer_norm_eps: f64,
+    #[serde(default = "defaults::deviation")]
+    pub initializer_range: f64,
     #[serde(default)]
-    pad_token_id: Option<i64>,
-    #[serde(default = "absolute")]
-    position_embedding_type: String,
+    pub pad_token_id: Option<i64>,
+    #[serde(default = "defaults::absolute")]
+    pub position_embedding_type: String,
     #[serde(default)]
-    classifier_dropout: Option<f64>,
-}
-
-fn two() -> i64 {
-    2
-}
-fn gelu() -> String {
-    "gelu".to_owned()
-}
-fn tenth() -> f64 {
-    0.1
-}
-fn epsilon() -> f64 {
-    1e-12
-}
-fn deviation() -> f64 {
-    0.02
-}
-fn absolute() -> String {
-    "absolute".to_owned()
+    pub classifier_dropout: Option<f64>,
+    #[serde(default = "defaults::yes")]
+    pub tie_word_embeddings: bool,
+    #[serde(default)]
+    pub is_decoder: bool,
 }
 
 impl BertConfig {
-    /// Refuses sizes that no tensor can have, heads that do not divide the hidden size, and what is no probability.
-    fn check(&self, config: &ModelConfig) -> Result<(), ModelError> {
-        let unsupported = |key, found: String, supported| {
-            Err(ModelError::UnsupportedValue { path: config.path().to_owned(), key, found, supported })
-        };
-        for (key, size) in [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
-        ] {
-            if size < 1 {
-                return unsupported(key, size.to_string(), "numbers from 1 on");
-            }
+    /// Reads and checks them.
+    pub fn read(config: &ModelConfig) -> Result<(Self, Activation), ModelError> {
+        let parsed: Self = config.parse()?;
+        config.require_sizes(&[
+            ("vocab_size", parsed.vocab_size),
+            ("hidden_size", parsed.hidden_size),
+            ("num_attention_heads", parsed.num_attention_heads),
+            ("intermediate_size", parsed.intermediate_size),
+            ("max_position_embeddings", parsed.max_position_embeddings),
+            ("type_vocab_size", parsed.type_vocab_size),
+        ])?;
+        config.require_divisor("num_attention_heads", parsed.num_attention_heads, parsed.hidden_size)?;
+        config.require_probabilities(&[
+            ("hidden_dropout_prob", parsed.hidden_dropout_prob),
+            ("attention_probs_dropout_prob", parsed.attention_probs_dropout_prob),
+            ("classifier_dropout", parsed.classifier_dropout.unwrap_or(0.0)),
+        ])?;
+        config.require("is_decoder", &parsed.is_decoder.to_string(), "false")?;
+        config.require("position_embedding_type", &parsed.position_embedding_type, "absolute")?;
+        let activation = config.activation("hidden_act", &parsed.hidden_act)?;
+        Ok((parsed, activation))
+    }
+
+    /// The padding token, whose embedding has no gradient.
+    pub fn padding_row(&self) -> i64 {
+        self.pad_token_id.unwrap_or(0)
+    }
+
+    /// The sizes of the embeddings, each of `size` numbers, whose first position has row `first_position`.
+    pub fn embeddings(&self, size: i64, first_position: i64) -> EmbeddingSizes {
+        EmbeddingSizes {
+            vocabulary: self.vocab_size,
+            positions: self.max_position_embeddings,
+            segments: Some(self.type_vocab_size),
+            size,
+            padding_row: Some(self.padding_row()),
+            epsilon: self.layer_norm_eps,
+            dropout: self.hidden_dropout_prob,
+            first_position,
         }
-        if self.hidden_size % self.num_attention_heads != 0 {
-            return unsupported("num_attention_heads", self.num_attention_heads.to_string(), "divisors of hidden_size");
+    }
+
+    /// The sizes of a layer.
+    pub fn layer(&self, activation: Activation) -> PostNormSizes {
+        PostNormSizes {
+            hidden: self.hidden_size,
+            heads: self.num_attention_heads,
+            intermediate: self.intermediate_size,
+            activation,
+            epsilon: self.layer_norm_eps,
+            weights_dropout: self.attention_probs_dropout_prob,
+            attention_dropout: self.hidden_dropout_prob,
+            output_dropout: self.hidden_dropout_prob,
         }
-        for (key, probability) in [
-            ("hidden_dropout_prob", self.hidden_dropout_prob),
-            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
-            ("classifier_dropout", self.classifier_dropout.unwrap_or(0.0)),
-        ] {
-            if !(0.0..1.0).contains(&probability) {
-                return unsupported(key, probability.to_string(), "probabilities from 0 to below 1");
-            }
-        }
-        Ok(())
+    }
+
+    /// The dropout before a classifier.
+    pub fn head_dropout(&self) -> f64 {
+        self.classifier_dropout.unwrap_or(self.hidden_dropout_prob)
     }
 }
 
-/// The encoder, its pooler, and the sizes that heads need.
+/// The encoder.
 #[derive(Debug)]
 pub(crate) struct Bert {
     config: BertConfig,
-    word_embeddings: Embedding,
-    position_embeddings: Embedding,
-    token_type_embeddings: Embedding,
-    embeddings_norm: LayerNorm,
-    layers: Vec<Layer>,
-    pooler: Linear,
-    dropout: Dropout,
-}
-
-#[derive(Debug)]
-struct Layer {
-    attention: MultiHeadAttention,
-    attention_output: Linear,
-    attention_norm: LayerNorm,
-    feed_forward: FeedForward,
-    output_norm: LayerNorm,
-    dropout: Dropout,
+    activation: Activation,
+    embeddings: AbsoluteEmbeddings,
+    layers: Vec<PostNormLayer>,
 }
 
 impl Bert {
     pub(crate) fn build(config: &ModelConfig, scope: &Scope<'_>) -> Result<Self, ModelError> {
-        let parsed: BertConfig = config.parse()?;
-        parsed.check(config)?;
-        require(config, "position_embedding_type", &parsed.position_embedding_type, "absolute")?;
-        let act = activation(config, "hidden_act", &parsed.hidden_act)?;
-        let (d, epsilon) = (parsed.hidden_size, parsed.layer_norm_eps);
-        let embeddings = scope.at("embeddings");
-        let encoder = scope.at("encoder").at("layer");
-        let padding_row = Some(parsed.pad_token_id.unwrap_or(0));
+        let (config, activation) = BertConfig::read(config)?;
+        let sizes = config.layer(activation);
+        let layers = scope.at("encoder.layer");
         Ok(Self {
-            word_embeddings: embeddings.at("word_embeddings").embedding(parsed.vocab_size, d, padding_row),
-            position_embeddings: embeddings.at("position_embeddings").embedding(
-                parsed.max_position_embeddings,
-                d,
-                None,
-            ),
-            token_type_embeddings: embeddings.at("token_type_embeddings").embedding(parsed.type_vocab_size, d, None),
-            embeddings_norm: embeddings.at("LayerNorm").layer_norm(d, epsilon),
-            layers: (0..parsed.num_hidden_layers).map(|layer| Layer::build(&parsed, act, &encoder.at(layer))).collect(),
-            pooler: scope.at("pooler").at("dense").as_head(parsed.initializer_range).linear(d, d),
-            dropout: Dropout { probability: parsed.hidden_dropout_prob },
-            config: parsed,
+            embeddings: AbsoluteEmbeddings::build(&config.embeddings(config.hidden_size, 0), &scope.at("embeddings")),
+            layers: (0..config.num_hidden_layers)
+                .map(|layer| PostNormLayer::build(&sizes, &PostNormNames::BERT, &layers.at(layer)))
+                .collect(),
+            activation,
+            config,
         })
-    }
-
-    fn embed(&self, input: &PackedInput, mode: Mode) -> Tensor {
-        let positions = input.layout.positions(input.input_ids.device()); // [t]
-        let sum = self.word_embeddings.forward(&input.input_ids)
-            + self.token_type_embeddings.forward(&input.token_type_ids)
-            + self.position_embeddings.forward(&positions); // [t, d]
-        self.dropout.forward(&self.embeddings_norm.forward(&sum), mode)
     }
 }
 
 impl Encoder for Bert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
-        let mut x = self.embed(input, mode); // [t, d]
-        let mut hidden_states = Vec::new();
-        for layer in &self.layers {
-            if trace == Trace::HiddenStates {
-                hidden_states.push(x.shallow_clone());
+        let x = self.embeddings.forward(input, mode); // [t, d]
+        through(x, &self.layers, trace, |layer, x| layer.forward(x, &input.layout, mode)) // [t, d]
+    }
+
+    fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {
+        let (d, root) = (self.config.hidden_size, &places.root);
+        let pooled = || {
+            let dense = places.base.at("pooler.dense").linear(d, d);
+            let transform = Transform { dense: Some(dense), activation: Activation::Tanh, norm: None };
+            Head::on_first_token(transform, self.config.head_dropout(), root.at("classifier").linear(d, spec.outputs))
+        };
+        match spec.kind {
+            HeadKind::SequenceClassification | HeadKind::MultipleChoice => pooled(),
+            HeadKind::TokenClassification => {
+                Head::on_tokens(self.config.head_dropout(), root.at("classifier").linear(d, spec.outputs))
             }
-            x = layer.forward(&x, &input.layout, mode); // [t, d]
-        }
-        if trace == Trace::HiddenStates {
-            hidden_states.push(x.shallow_clone());
-        }
-        EncoderOutput { last: x, hidden_states }
-    }
-
-    fn pool(&self, last: &Tensor, layout: &SequenceLayout) -> Tensor {
-        let first = last.index_select(0, &layout.first_tokens(last.device())); // [b, d]
-        self.pooler.forward(&first).tanh() // [b, d]
-    }
-
-    fn hidden_size(&self) -> i64 {
-        self.config.hidden_size
-    }
-
-    fn vocab_size(&self) -> usize {
-        self.config.vocab_size as usize
-    }
-
-    fn max_length(&self) -> usize {
-        self.config.max_position_embeddings as usize
-    }
-
-    fn head_dropout(&self) -> f64 {
-        self.config.classifier_dropout.unwrap_or(self.config.hidden_dropout_prob)
-    }
-
-    fn initializer_range(&self) -> f64 {
-        self.config.initializer_range
-    }
-}
-
-impl Layer {
-    fn build(config: &BertConfig, activation: Activation, scope: &Scope<'_>) -> Self {
-        let (d, i) = (config.hidden_size, config.intermediate_size);
-        let own = scope.at("attention").at("self");
-        let output = scope.at("attention").at("output");
-        Self {
-            attention: MultiHeadAttention {
-                query: own.at("query").linear(d, d),
-                key: own.at("key").linear(d, d),
-                value: own.at("value").linear(d, d),
-                heads: config.num_attention_heads,
-                attention: Attention { dropout: config.attention_probs_dropout_prob, ..Attention::default() },
-            },
-            attention_output: output.at("dense").linear(d, d),
-            attention_norm: output.at("LayerNorm").layer_norm(d, config.layer_norm_eps),
-            feed_forward: FeedForward {
-                up: scope.at("intermediate").at("dense").linear(d, i),
-                activation,
-                down: scope.at("output").at("dense").linear(i, d),
-            },
-            output_norm: scope.at("output").at("LayerNorm").layer_norm(d, config.layer_norm_eps),
-            dropout: Dropout { probability: config.hidden_dropout_prob },
+            HeadKind::QuestionAnswering => Head::on_tokens(0.0, root.at("qa_outputs").linear(d, spec.outputs)),
+            HeadKind::MaskedLanguageModel => {
+                let predictions = root.at("cls.predictions");
+                let transform = Transform {
+                    dense: Some(predictions.at("transform.dense").linear(d, d)),
+                    activation: self.activation,
+                    norm: Some(predictions.at("transform.LayerNorm").layer_norm(d, self.config.layer_norm_eps)),
+                };
+                let tied = self.config.tie_word_embeddings.then_some(&self.embeddings.word.weight);
+                let output = places.vocabulary(tied, "cls.predictions.decoder", "cls.predictions", (spec.outputs, d));
+                Head::on_vocabulary(transform, output)
+            }
         }
     }
 
-    fn forward(&self, x: &Tensor, layout: &SequenceLayout, mode: Mode) -> Tensor {
-        let mixed = self.attention_output.forward(&self.attention.forward(x, layout, mode)); // [t, d]
-        let x = self.attention_norm.forward(&(self.dropout.forward(&mixed, mode) + x)); // [t, d]
-        let transformed = self.feed_forward.forward(&x); // [t, d]
-        self.output_norm.forward(&(self.dropout.forward(&transformed, mode) + &x)) // [t, d]
+    fn sizes(&self) -> Sizes {
+        Sizes {
+            hidden: self.config.hidden_size,
+            vocabulary: self.config.vocab_size as usize,
+            max_length: self.config.max_position_embeddings as usize,
+            initializer_range: self.config.initializer_range,
+        }
+    }
+
+    fn word_embeddings(&self) -> &Tensor {
+        &self.embeddings.word.weight
     }
 }

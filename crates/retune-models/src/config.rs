@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use retune_attention::Activation;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -61,6 +62,67 @@ impl ModelConfig {
             .map_err(|error| ModelError::Config { path: self.path.clone(), message: error.to_string() })
     }
 
+    /// This configuration with what transformers fills in where a key is missing.
+    pub(crate) fn filled(&self, defaults: Value) -> Self {
+        let mut filled = self.clone();
+        for (key, value) in defaults.as_object().into_iter().flatten() {
+            filled.values.entry(key).or_insert_with(|| value.clone());
+        }
+        filled
+    }
+
+    /// Refuses sizes that no tensor can have.
+    pub(crate) fn require_sizes(&self, sizes: &[(&'static str, i64)]) -> Result<(), ModelError> {
+        match sizes.iter().find(|(_, size)| *size < 1) {
+            None => Ok(()),
+            Some((key, size)) => Err(self.unsupported(key, size.to_string(), "numbers from 1 on")),
+        }
+    }
+
+    /// Refuses heads that do not divide the hidden size.
+    pub(crate) fn require_divisor(&self, key: &'static str, divisor: i64, size: i64) -> Result<(), ModelError> {
+        if size % divisor == 0 {
+            return Ok(());
+        }
+        Err(self.unsupported(key, divisor.to_string(), "divisors of the hidden size"))
+    }
+
+    /// Refuses what is no probability of dropout.
+    pub(crate) fn require_probabilities(&self, values: &[(&'static str, f64)]) -> Result<(), ModelError> {
+        match values.iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
+            None => Ok(()),
+            Some((key, value)) => Err(self.unsupported(key, value.to_string(), "probabilities from 0 to below 1")),
+        }
+    }
+
+    /// Refuses a value that is not the only one supported.
+    pub(crate) fn require(&self, key: &'static str, found: &str, supported: &'static str) -> Result<(), ModelError> {
+        if found == supported { Ok(()) } else { Err(self.unsupported(key, found.to_owned(), supported)) }
+    }
+
+    /// The activation that a key names, in transformers' words.
+    pub(crate) fn activation(&self, key: &'static str, name: &str) -> Result<Activation, ModelError> {
+        match name {
+            "gelu" | "gelu_python" => Ok(Activation::Gelu),
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_accurate" => Ok(Activation::GeluTanh),
+            "relu" => Ok(Activation::Relu),
+            "silu" | "swish" => Ok(Activation::Silu),
+            "tanh" => Ok(Activation::Tanh),
+            "sigmoid" => Ok(Activation::Sigmoid),
+            "linear" => Ok(Activation::Identity),
+            other => Err(self.unsupported(
+                key,
+                other.to_owned(),
+                "gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish, tanh, sigmoid, linear",
+            )),
+        }
+    }
+
+    /// That a key has a value that is not supported.
+    pub(crate) fn unsupported(&self, key: &'static str, found: String, supported: &'static str) -> ModelError {
+        ModelError::UnsupportedValue { path: self.path.clone(), key, found, supported }
+    }
+
     /// The classes' names from `id2label`, by id. Where the key is absent they are `LABEL_0` and `LABEL_1`, as in
     /// transformers, whose `save_pretrained` leaves out what it would fill in.
     ///
@@ -95,5 +157,30 @@ impl ModelConfig {
             }
         }
         Self { path: self.path.clone(), values }
+    }
+}
+
+/// What transformers fills in where a key is missing, for serde.
+pub(crate) mod defaults {
+    pub fn two() -> i64 {
+        2
+    }
+    pub fn yes() -> bool {
+        true
+    }
+    pub fn gelu() -> String {
+        "gelu".to_owned()
+    }
+    pub fn tenth() -> f64 {
+        0.1
+    }
+    pub fn tiny_epsilon() -> f64 {
+        1e-12
+    }
+    pub fn deviation() -> f64 {
+        0.02
+    }
+    pub fn absolute() -> String {
+        "absolute".to_owned()
     }
 }

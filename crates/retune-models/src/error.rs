@@ -51,6 +51,18 @@ pub enum ModelError {
         /// The architectures there are.
         supported: Vec<&'static str>,
     },
+    /// The architecture has no such head.
+    #[error("{}: {architecture} has no {class}; it has {}", path.display(), supported.join(", "))]
+    NoHead {
+        /// The `config.json`.
+        path: PathBuf,
+        /// Its `model_type`.
+        architecture: &'static str,
+        /// The class that was asked for.
+        class: String,
+        /// The classes there are.
+        supported: Vec<String>,
+    },
     /// A value of the configuration is not supported.
     #[error("{}: {key} = '{found}' is not supported; supported: {supported}", path.display())]
     UnsupportedValue {

@@ -1,28 +1,46 @@
 //! Pretrained architectures, their heads, and checkpoint weights in and out.
 //!
-//! [`SequenceClassifier::load`] reads a model directory in Hugging Face's layout (`config.json`, `model.safetensors`) and
+//! [`Model::load`] reads a model directory in Hugging Face's layout (`config.json`, `model.safetensors`) and
 //! gives a model whose parameters bear the checkpoint's names; [`write_model`] writes one. [`registry`] lists the
 //! architectures; each is one file that holds its configuration and its forward pass, on packed batches, and knows nothing
 //! of recipes, file formats or tasks.
 //!
 //! Notation of shapes in all files: `b` sequences, `t` tokens, `d` hidden size, `c` labels, `v` vocabulary.
 
+mod albert;
 mod bert;
+mod blocks;
 mod checkpoint;
-mod classifier;
 mod config;
+mod deberta_v2;
+mod distilbert;
+mod electra;
 mod error;
+pub mod heads;
+mod model;
+mod modernbert;
+mod mpnet;
+mod nomic_bert;
 mod parameters;
+mod pooling;
 pub mod registry;
+mod roberta;
+mod rope;
+mod rotary_layers;
 mod save;
+mod sentence_encoder;
+mod sentence_modules;
 
 pub use checkpoint::Checkpoint;
-pub use classifier::{ClassifierOutput, SequenceClassifier};
 pub use config::{Labels, ModelConfig};
 pub use error::{ModelError, ShapeProblem};
+pub use heads::{HeadKind, HeadSpec};
+pub use model::{Model, ModelOutput};
 pub use parameters::{HeadPolicy, LoadReport, Loader, ParameterSet};
+pub use pooling::PoolingMode;
 pub use registry::Encoder;
 pub use save::{save_safetensors, write_model};
+pub use sentence_encoder::SentenceEncoder;
 
 use retune_attention::SequenceLayout;
 use tch::Tensor;

@@ -22,10 +22,21 @@ pub struct ParameterSet {
     named: Vec<(String, Tensor)>,
 }
 
+impl FromIterator<(String, Tensor)> for ParameterSet {
+    fn from_iter<I: IntoIterator<Item = (String, Tensor)>>(named: I) -> Self {
+        Self { named: named.into_iter().collect() }
+    }
+}
+
 impl ParameterSet {
     /// Names and tensors in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.named.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Adds the parameters of another model part under new names.
+    pub(crate) fn extend(&mut self, others: ParameterSet, rename: impl Fn(&str) -> String) {
+        self.named.extend(others.named.into_iter().map(|(name, tensor)| (rename(&name), tensor)));
     }
 
     /// How many tensors.
@@ -135,8 +146,19 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// How a head's parameter begins that the checkpoint lacks.
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    /// Normal, with the head's deviation.
+    Normal,
+    /// Zero: a bias.
+    Zeros,
+    /// One: the weight of a norm.
+    Ones,
+}
+
 impl Scope<'_> {
-    /// The scope below this one.
+    /// The scope below this one; `part` may hold dots.
     pub fn at(&self, part: impl std::fmt::Display) -> Self {
         let join = |path: &str| if path.is_empty() { part.to_string() } else { format!("{path}.{part}") };
         Self { name: join(&self.name), stored: join(&self.stored), ..self.clone() }
@@ -149,21 +171,48 @@ impl Scope<'_> {
 
     /// `weight: [out, in]` and `bias: [out]`.
     pub fn linear(&self, inputs: i64, outputs: i64) -> Linear {
-        Linear { weight: self.parameter("weight", &[outputs, inputs]), bias: Some(self.parameter("bias", &[outputs])) }
+        Linear { weight: self.weight(outputs, inputs), bias: Some(self.bias(outputs)) }
+    }
+
+    /// `weight: [out, in]` and, where the configuration asks for it, `bias: [out]`.
+    pub fn linear_with(&self, inputs: i64, outputs: i64, bias: bool) -> Linear {
+        Linear { weight: self.weight(outputs, inputs), bias: bias.then(|| self.bias(outputs)) }
     }
 
     /// `weight: [rows, d]`.
     pub fn embedding(&self, rows: i64, size: i64, padding_row: Option<i64>) -> Embedding {
-        Embedding { weight: self.parameter("weight", &[rows, size]), padding_row }
+        Embedding { weight: self.weight(rows, size), padding_row }
     }
 
     /// `weight: [d]` and `bias: [d]`.
     pub fn layer_norm(&self, size: i64, epsilon: f64) -> LayerNorm {
-        LayerNorm { weight: self.parameter("weight", &[size]), bias: self.parameter("bias", &[size]), epsilon }
+        // In the order in which the checkpoint's own model has them.
+        let norm = self.layer_norm_without_bias(size, epsilon);
+        LayerNorm { bias: Some(self.bias(size)), ..norm }
+    }
+
+    /// `weight: [d]`.
+    pub fn layer_norm_without_bias(&self, size: i64, epsilon: f64) -> LayerNorm {
+        LayerNorm { weight: self.parameter("weight", &[size], Start::Ones), bias: None, epsilon }
+    }
+
+    /// `weight: [rows, columns]`.
+    pub fn weight(&self, rows: i64, columns: i64) -> Tensor {
+        self.tensor("weight", &[rows, columns])
+    }
+
+    /// `bias: [size]`.
+    pub fn bias(&self, size: i64) -> Tensor {
+        self.parameter("bias", &[size], Start::Zeros)
+    }
+
+    /// A weight of another name or shape than a layer's.
+    pub fn tensor(&self, part: &str, shape: &[i64]) -> Tensor {
+        self.parameter(part, shape, Start::Normal)
     }
 
     /// One parameter in float32 on the model's device, ready for gradients.
-    fn parameter(&self, part: &str, shape: &[i64]) -> Tensor {
+    fn parameter(&self, part: &str, shape: &[i64], start: Start) -> Tensor {
         let at = self.at(part);
         let loader = self.loader;
         let mut progress = loader.progress.borrow_mut();
@@ -175,7 +224,7 @@ impl Scope<'_> {
                     Some(Err(expected_and_found)) => progress.report.reshaped.push(expected_and_found),
                     _ => progress.report.drawn.push(at.name.clone()),
                 }
-                draw(part, shape, deviation)
+                draw(start, shape, deviation)
             }
             (found, ..) => {
                 match found {
@@ -193,6 +242,20 @@ impl Scope<'_> {
 }
 
 impl Loader<'_> {
+    /// The name as the checkpoint has it: those converted from TensorFlow call a norm's weight and bias gamma and beta.
+    fn stored_name(&self, name: &str) -> String {
+        if self.checkpoint.shape(name).is_none() {
+            for (new, old) in [(".weight", ".gamma"), (".bias", ".beta")] {
+                if let Some(stem) = name.strip_suffix(new)
+                    && self.checkpoint.shape(&format!("{stem}{old}")).is_some()
+                {
+                    return format!("{stem}{old}");
+                }
+            }
+        }
+        name.to_owned()
+    }
+
     /// The tensor of this name: `None` where the checkpoint lacks it, an error where its shape is another.
     fn stored_tensor(
         &self,
@@ -200,6 +263,7 @@ impl Loader<'_> {
         shape: &[i64],
         progress: &mut Progress,
     ) -> Option<Result<Tensor, ShapeProblem>> {
+        let name = &self.stored_name(name);
         let found = self.checkpoint.shape(name)?.to_vec();
         progress.taken.push(name.to_owned());
         if found != shape {
@@ -216,10 +280,11 @@ impl Loader<'_> {
 }
 
 /// Drawn on the CPU, so that a seed gives the same head on every device.
-fn draw(part: &str, shape: &[i64], deviation: f64) -> Tensor {
-    if part == "bias" {
-        Tensor::zeros(shape, (Kind::Float, Device::Cpu))
-    } else {
-        Tensor::randn(shape, (Kind::Float, Device::Cpu)) * deviation
+fn draw(start: Start, shape: &[i64], deviation: f64) -> Tensor {
+    let options = (Kind::Float, Device::Cpu);
+    match start {
+        Start::Normal => Tensor::randn(shape, options) * deviation,
+        Start::Zeros => Tensor::zeros(shape, options),
+        Start::Ones => Tensor::ones(shape, options),
     }
 }

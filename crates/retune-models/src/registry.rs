@@ -1,33 +1,69 @@
 //! The architectures there are. A new one is its file and a line of [`ARCHITECTURES`].
 
-use retune_attention::{Activation, Mode, SequenceLayout};
+use retune_attention::{Linear, Mode};
 use tch::Tensor;
 
+use crate::heads::{Head, HeadKind, HeadSpec};
 use crate::parameters::Scope;
-use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace, bert};
+use crate::{
+    EncoderOutput, ModelConfig, ModelError, PackedInput, Trace, albert, bert, deberta_v2, distilbert, electra,
+    modernbert, mpnet, nomic_bert, roberta,
+};
 
-/// What every architecture gives: hidden states of packed batches, and what heads need to know.
+/// What every architecture gives: hidden states of packed batches, and its own form of each head.
 pub trait Encoder: std::fmt::Debug {
     /// The hidden states of a packed batch.
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput;
 
-    /// What the architecture's classifier reads of each sequence: `last` is `[t, d]`, the result `[b, d]`.
-    fn pool(&self, last: &Tensor, layout: &SequenceLayout) -> Tensor;
+    /// A head as this architecture's class in transformers has it. It is asked only for kinds that its line in
+    /// [`ARCHITECTURES`] names.
+    fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head;
 
+    /// Its sizes.
+    fn sizes(&self) -> Sizes;
+
+    /// The embeddings of its vocabulary: `[v, e]`.
+    fn word_embeddings(&self) -> &Tensor;
+}
+
+/// What those who use an encoder need to know of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sizes {
     /// `d`.
-    fn hidden_size(&self) -> i64;
-
+    pub hidden: i64,
     /// `v`.
-    fn vocab_size(&self) -> usize;
-
+    pub vocabulary: usize,
     /// The longest sequence that the positions allow, in tokens.
-    fn max_length(&self) -> usize;
-
-    /// The dropout before the classifier.
-    fn head_dropout(&self) -> f64;
-
+    pub max_length: usize,
     /// The deviation of the normal distribution from which new weights are drawn.
-    fn initializer_range(&self) -> f64;
+    pub initializer_range: f64,
+}
+
+/// Where a head's parameters are, in the checkpoint and in the model. All of them may be drawn where the checkpoint lacks
+/// them.
+#[derive(Debug)]
+pub struct HeadPlaces<'a> {
+    /// Beside the base model: `classifier`.
+    pub(crate) root: Scope<'a>,
+    /// Inside the base model: the pooler that belongs to heads.
+    pub(crate) base: Scope<'a>,
+}
+
+impl HeadPlaces<'_> {
+    /// The output of a masked language model: the word embeddings, `[v, d]`, where they are tied, with the bias of
+    /// `bias`; else a layer of its own.
+    pub(crate) fn vocabulary(&self, tied: Option<&Tensor>, decoder: &str, bias: &str, (v, d): (i64, i64)) -> Linear {
+        match tied {
+            Some(embeddings) => Linear { weight: embeddings.shallow_clone(), bias: Some(self.root.at(bias).bias(v)) },
+            None => {
+                // transformers keeps the bias that would be tied, though nothing reads it.
+                if bias != decoder {
+                    let _unread = self.root.at(bias).bias(v);
+                }
+                self.root.at(decoder).linear(d, v)
+            }
+        }
+    }
 }
 
 /// One architecture.
@@ -36,8 +72,10 @@ pub struct Architecture {
     pub model_type: &'static str,
     /// What the base model is called in checkpoints where a head stands beside it.
     pub base: &'static str,
-    /// The class that loads a classifier in transformers.
-    pub sequence_classifier: &'static str,
+    /// The beginning of the names of transformers' classes: `Bert` of `BertForSequenceClassification`.
+    pub class: &'static str,
+    /// The heads that transformers has for it.
+    pub heads: &'static [HeadKind],
     build: Build,
 }
 
@@ -45,12 +83,24 @@ pub struct Architecture {
 type Build = fn(&ModelConfig, &Scope<'_>) -> Result<Box<dyn Encoder>, ModelError>;
 
 /// All architectures.
-pub const ARCHITECTURES: &[Architecture] = &[Architecture {
-    model_type: "bert",
-    base: "bert",
-    sequence_classifier: "BertForSequenceClassification",
-    build: |config, scope| Ok(Box::new(bert::Bert::build(config, scope)?)),
-}];
+#[rustfmt::skip]
+pub const ARCHITECTURES: &[Architecture] = &[
+    architecture("bert", "bert", "Bert", |config, scope| Ok(Box::new(bert::Bert::build(config, scope)?))),
+    architecture("roberta", "roberta", "Roberta", |config, scope| Ok(Box::new(roberta::Roberta::build(config, scope)?))),
+    architecture("xlm-roberta", "roberta", "XLMRoberta", |config, scope| Ok(Box::new(roberta::Roberta::build(config, scope)?))),
+    architecture("camembert", "roberta", "Camembert", |config, scope| Ok(Box::new(roberta::Roberta::build(config, scope)?))),
+    architecture("distilbert", "distilbert", "DistilBert", |config, scope| Ok(Box::new(distilbert::DistilBert::build(config, scope)?))),
+    architecture("mpnet", "mpnet", "MPNet", |config, scope| Ok(Box::new(mpnet::Mpnet::build(config, scope)?))),
+    architecture("electra", "electra", "Electra", |config, scope| Ok(Box::new(electra::Electra::build(config, scope)?))),
+    architecture("albert", "albert", "Albert", |config, scope| Ok(Box::new(albert::Albert::build(config, scope)?))),
+    architecture("deberta-v2", "deberta", "DebertaV2", |config, scope| Ok(Box::new(deberta_v2::DebertaV2::build(config, scope)?))),
+    architecture("modernbert", "model", "ModernBert", |config, scope| Ok(Box::new(modernbert::ModernBert::build(config, scope)?))),
+    Architecture { heads: nomic_bert::HEADS, ..architecture("nomic_bert", "nomic_bert", "NomicBert", |config, scope| Ok(Box::new(nomic_bert::NomicBert::build(config, scope)?))) },
+];
+
+const fn architecture(model_type: &'static str, base: &'static str, class: &'static str, build: Build) -> Architecture {
+    Architecture { model_type, base, class, heads: &HeadKind::ALL, build }
+}
 
 impl Architecture {
     /// The architecture that a configuration names.
@@ -68,37 +118,12 @@ impl Architecture {
         })
     }
 
+    /// The class in transformers that loads a model with such a head.
+    pub fn class(&self, kind: HeadKind) -> String {
+        format!("{}{}", self.class, kind.class_suffix())
+    }
+
     pub(crate) fn build(&self, config: &ModelConfig, scope: &Scope<'_>) -> Result<Box<dyn Encoder>, ModelError> {
         (self.build)(config, scope)
     }
-}
-
-/// The activation that a key of the configuration names, in transformers' words.
-pub(crate) fn activation(config: &ModelConfig, key: &'static str, name: &str) -> Result<Activation, ModelError> {
-    match name {
-        "gelu" => Ok(Activation::Gelu),
-        "gelu_new" | "gelu_pytorch_tanh" => Ok(Activation::GeluTanh),
-        "relu" => Ok(Activation::Relu),
-        "silu" | "swish" => Ok(Activation::Silu),
-        "tanh" => Ok(Activation::Tanh),
-        other => Err(ModelError::UnsupportedValue {
-            path: config.path().to_owned(),
-            key,
-            found: other.to_owned(),
-            supported: "gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish, tanh",
-        }),
-    }
-}
-
-/// Refuses a value of the configuration that is not the only one supported.
-pub(crate) fn require(
-    config: &ModelConfig,
-    key: &'static str,
-    found: &str,
-    supported: &'static str,
-) -> Result<(), ModelError> {
-    if found == supported {
-        return Ok(());
-    }
-    Err(ModelError::UnsupportedValue { path: config.path().to_owned(), key, found: found.to_owned(), supported })
 }

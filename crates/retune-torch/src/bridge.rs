@@ -26,6 +26,38 @@ pub(crate) mod ffi {
         /// Multiplies each tensor in place by a tensor of no dimensions.
         unsafe fn scale(tensors: &[usize], factor: usize) -> Result<()>;
 
+        /// `_flash_attention_forward` of packed sequences; tensors are `at::Tensor*`, the result a new one.
+        #[allow(clippy::too_many_arguments)]
+        unsafe fn flash_attention(
+            q: usize,
+            k: usize,
+            v: usize,
+            query_offsets: usize,
+            key_offsets: usize,
+            longest_query: i64,
+            longest_key: i64,
+            dropout: f64,
+            scale: f64,
+            causal: bool,
+            before: i64,
+            after: i64,
+        ) -> Result<usize>;
+
+        /// `_efficient_attention_forward` of packed sequences; tensors are `at::Tensor*`, the result a new one.
+        #[allow(clippy::too_many_arguments)]
+        unsafe fn efficient_attention(
+            q: usize,
+            k: usize,
+            v: usize,
+            query_offsets: usize,
+            key_offsets: usize,
+            longest_query: i64,
+            longest_key: i64,
+            dropout: f64,
+            scale: f64,
+            causal: bool,
+        ) -> Result<usize>;
+
         /// The state of a device's default random generator, as a new `at::Tensor*` of bytes.
         fn generator_state(cuda_index: i32) -> Result<usize>;
 

@@ -3,12 +3,14 @@
 //! - [`optim`]: one fused AdamW step over all parameters, the global gradient norm, scaling without a host
 //!   synchronisation.
 //! - [`random`]: the state of the random generators, saved and restored.
+//! - [`mod@attention`]: attention of variable-length sequences on CUDA.
 //! - [`autocast`]: mixed precision with a chosen type, on the CPU too.
 //! - [`cuda`]: finding CUDA at run time, so that one binary serves machines with and without a GPU.
 //! - [`mod@file`]: files mapped into memory.
 //!
 //! Every call that libtorch can refuse returns [`TorchError`]; nothing here panics on what a user gives.
 
+pub mod attention;
 pub mod autocast;
 mod bridge;
 pub mod cuda;

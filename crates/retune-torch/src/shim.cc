@@ -1,6 +1,8 @@
 #include "shim.h"
 
 #include <mutex>
+#include <optional>
+#include <tuple>
 #include <vector>
 
 #include <ATen/Context.h>
@@ -8,6 +10,8 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_efficient_attention_forward.h>
+#include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -58,6 +62,24 @@ std::size_t global_norm(rust::Slice<const std::size_t> list) {
 void scale(rust::Slice<const std::size_t> list, std::size_t factor) {
   at::NoGradGuard no_grad;
   at::_foreach_mul_(tensors(list), tensor(factor));
+}
+
+std::size_t flash_attention(std::size_t q, std::size_t k, std::size_t v, std::size_t query_offsets,
+                            std::size_t key_offsets, std::int64_t longest_query, std::int64_t longest_key,
+                            double dropout, double scale, bool causal, std::int64_t before, std::int64_t after) {
+  const auto bound = [](std::int64_t keys) { return keys < 0 ? std::optional<std::int64_t>() : keys; };
+  return give(std::get<0>(at::_flash_attention_forward(
+      tensor(q), tensor(k), tensor(v), tensor(query_offsets), tensor(key_offsets), longest_query, longest_key, dropout,
+      causal, /*return_debug_mask=*/false, scale, bound(before), bound(after))));
+}
+
+std::size_t efficient_attention(std::size_t q, std::size_t k, std::size_t v, std::size_t query_offsets,
+                                std::size_t key_offsets, std::int64_t longest_query, std::int64_t longest_key,
+                                double dropout, double scale, bool causal) {
+  // 1 is causal, counted from the first token of each sequence; the backward pass needs the sums of exponentials.
+  return give(std::get<0>(at::_efficient_attention_forward(
+      tensor(q), tensor(k), tensor(v), /*bias=*/{}, tensor(query_offsets), tensor(key_offsets), longest_query,
+      longest_key, dropout, /*custom_mask_type=*/causal ? 1 : 0, /*compute_log_sumexp=*/true, scale)));
 }
 
 std::size_t generator_state(std::int32_t cuda_index) {

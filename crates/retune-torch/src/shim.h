@@ -14,6 +14,12 @@ void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const st
                  double weight_decay, double epsilon);
 std::size_t global_norm(rust::Slice<const std::size_t> tensors);
 void scale(rust::Slice<const std::size_t> tensors, std::size_t factor);
+std::size_t flash_attention(std::size_t q, std::size_t k, std::size_t v, std::size_t query_offsets,
+                            std::size_t key_offsets, std::int64_t longest_query, std::int64_t longest_key,
+                            double dropout, double scale, bool causal, std::int64_t before, std::int64_t after);
+std::size_t efficient_attention(std::size_t q, std::size_t k, std::size_t v, std::size_t query_offsets,
+                                std::size_t key_offsets, std::int64_t longest_query, std::int64_t longest_key,
+                                double dropout, double scale, bool causal);
 std::size_t generator_state(std::int32_t cuda_index);
 void set_generator_state(std::int32_t cuda_index, std::size_t state);
 bool set_autocast_bfloat16(bool cuda, bool enabled);

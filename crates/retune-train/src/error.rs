@@ -58,7 +58,7 @@ pub enum TrainError {
         path.display()
     )]
     Vocabulary {
-        /// The `tokenizer.json`.
+        /// The model directory.
         path: PathBuf,
         /// The tokenizer's vocabulary.
         tokenizer: usize,

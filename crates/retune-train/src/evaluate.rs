@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use retune_attention::Mode;
 use retune_data::{Tokenized, collate_unlabelled, evaluation_batches};
 use retune_metrics::{ConfusionMatrix, MeanLoss};
-use retune_models::SequenceClassifier;
+use retune_models::Model;
 use retune_recipe::Precision;
 use retune_torch::autocast::AutocastGuard;
 use tch::{Device, Kind, Tensor};
@@ -48,7 +48,7 @@ pub struct Predictions {
 /// # Errors
 /// libtorch refuses a batch.
 pub fn evaluate(
-    model: &SequenceClassifier,
+    model: &Model,
     tokenized: &Tokenized,
     classes: usize,
     computation: &Computation,

@@ -3,13 +3,27 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use retune_models::{ModelConfig, SequenceClassifier, write_model};
+use retune_data::TextTokenizer;
+use retune_models::{Model, ModelConfig, write_model};
 
 use crate::TrainError;
 use crate::checkpoint::whole_folder;
 
-/// The tokenizer's files, of which the first must be there.
-const TOKENIZER_FILES: [&str; 4] = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"];
+/// The whole tokenizer in one file, which every model directory gets.
+const TOKENIZER: &str = "tokenizer.json";
+/// All files that tokenizers have, which are copied where they are.
+const TOKENIZER_FILES: [&str; 10] = [
+    TOKENIZER,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+];
 
 /// The pretrained model that a run starts from.
 #[derive(Debug, Clone)]
@@ -23,12 +37,12 @@ pub struct Source {
 /// Writes a model directory, whole or not at all.
 ///
 /// # Errors
-/// A file cannot be read or written.
+/// A file cannot be read or written, or the source holds no tokenizer.
 pub(crate) fn write(
     target: &Path,
     source: &Source,
     config: &ModelConfig,
-    model: &SequenceClassifier,
+    model: &Model,
     card: &str,
 ) -> Result<(), TrainError> {
     whole_folder(target, |folder| {
@@ -40,6 +54,10 @@ pub(crate) fn write(
                 let to = folder.join(name);
                 fs::write(&to, bytes).map_err(|source| TrainError::Write { path: to, source })?;
             }
+        }
+        if !folder.join(TOKENIZER).exists() {
+            // The length is not written: any will do.
+            TextTokenizer::from_directory(&source.directory, usize::MAX)?.save(folder)?;
         }
         let path = folder.join("README.md");
         fs::write(&path, card).map_err(|source| TrainError::Write { path, source })

@@ -52,13 +52,25 @@ impl AdamW {
         Self { settings, groups: [group(true, settings.weight_decay), group(false, 0.0)] }
     }
 
-    /// One step; `gradients` are in the model's order.
+    /// One step; `gradients` are in the model's order. A parameter whose gradient is undefined had no part in the loss: it
+    /// keeps its value and its state, decay included, as in `torch.optim.AdamW`.
     ///
     /// # Errors
     /// libtorch refuses a gradient.
     pub fn step(&mut self, gradients: &[Tensor], learning_rate: f64) -> Result<(), TorchError> {
-        for group in &mut self.groups {
-            let own: Vec<Tensor> = group.members.iter().map(|index| gradients[*index].shallow_clone()).collect();
+        for group in &self.groups {
+            let present: Vec<usize> =
+                (0..group.members.len()).filter(|place| gradients[group.members[*place]].defined()).collect();
+            let pick = |tensors: &[Tensor]| present.iter().map(|place| tensors[*place].shallow_clone()).collect();
+            let own: Vec<Tensor> =
+                present.iter().map(|place| gradients[group.members[*place]].shallow_clone()).collect();
+            // Clones of handles: the tensors that move are the group's own.
+            let parameters: Vec<Tensor> = pick(&group.parameters);
+            let mut state = AdamWState {
+                first_moments: pick(&group.state.first_moments),
+                second_moments: pick(&group.state.second_moments),
+                steps: pick(&group.state.steps),
+            };
             let step = AdamWStep {
                 learning_rate,
                 beta1: self.settings.beta1,
@@ -66,7 +78,7 @@ impl AdamW {
                 weight_decay: group.weight_decay,
                 epsilon: self.settings.epsilon,
             };
-            fused_adamw(&group.parameters, &own, &mut group.state, &step)?;
+            fused_adamw(&parameters, &own, &mut state, &step)?;
         }
         Ok(())
     }
@@ -93,6 +105,22 @@ fn has_decay(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_without_a_gradient_stays() -> Result<(), TorchError> {
+        let parameters: ParameterSet = [("a.weight", 1.0), ("b.weight", 2.0)]
+            .map(|(name, value)| (name.to_owned(), Tensor::from_slice(&[value])))
+            .into_iter()
+            .collect();
+        let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.5 };
+        let mut optimizer = AdamW::new(&parameters, settings);
+        optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::new()], 0.1)?;
+        let values: Vec<f64> = parameters.iter().map(|(_, tensor)| tensor.double_value(&[0])).collect();
+        assert!(values[0] < 0.95 && values[1] == 2.0, "{values:?}");
+        let steps: Vec<f64> = optimizer.groups[0].state.steps.iter().map(|step| step.double_value(&[])).collect();
+        assert_eq!(steps, [1.0, 0.0]);
+        Ok(())
+    }
 
     #[test]
     fn biases_and_norms_do_not_decay() {

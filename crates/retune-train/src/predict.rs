@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_data::{LabelMap, Text, TextTokenizer};
-use retune_models::{HeadPolicy, ModelConfig, SequenceClassifier};
+use retune_models::{HeadPolicy, HeadSpec, Model, ModelConfig};
 use tch::Device;
 
 use crate::evaluate::{Computation, Predictions, evaluate};
@@ -12,7 +12,7 @@ use crate::{RunDirectory, TrainError};
 
 /// A classifier with its tokenizer and the names of its classes.
 pub struct Predictor {
-    model: SequenceClassifier,
+    model: Model,
     tokenizer: TextTokenizer,
     labels: LabelMap,
 }
@@ -40,7 +40,13 @@ impl Predictor {
     pub fn open(directory: &Path, max_length: usize, device: Device) -> Result<Self, TrainError> {
         let config = ModelConfig::read(directory)?;
         let labels = LabelMap::from_names(config.labels()?)?;
-        let (model, _) = SequenceClassifier::load(directory, &config, labels.len(), HeadPolicy::Require, device)?;
+        let (model, _) = Model::load(
+            directory,
+            &config,
+            HeadSpec::sequence_classification(labels.len()),
+            HeadPolicy::Require,
+            device,
+        )?;
         let tokenizer = load_tokenizer(directory, &model, max_length)?;
         Ok(Self { model, tokenizer, labels })
     }

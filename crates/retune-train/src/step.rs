@@ -2,7 +2,7 @@
 
 use retune_attention::Mode;
 use retune_data::PackedBatch;
-use retune_models::SequenceClassifier;
+use retune_models::Model;
 use retune_torch::optim::{global_norm, scale};
 use tch::Tensor;
 
@@ -39,7 +39,7 @@ pub struct StepNumbers {
 /// # Errors
 /// The loss or the gradient's norm is not finite (the model is left as it was), or libtorch refuses.
 pub fn train_step(
-    model: &SequenceClassifier,
+    model: &Model,
     optimizer: &mut AdamW,
     batch: &PackedBatch,
     settings: &StepSettings,
@@ -55,10 +55,12 @@ pub fn train_step(
 
     let parameters: Vec<&Tensor> = model.parameters().iter().map(|(_, tensor)| tensor).collect();
     let gradients = Tensor::f_run_backward(&[&loss], &parameters, false, false)?;
-    let norm = global_norm(&gradients)?;
+    // What had no part in the loss has no gradient, and none in its norm.
+    let present: Vec<Tensor> = gradients.iter().filter(|one| one.defined()).map(Tensor::shallow_clone).collect();
+    let norm = global_norm(&present)?;
     if settings.max_gradient_norm > 0.0 {
         // As torch.nn.utils.clip_grad_norm_: the factor stays on the device, and 1 is its largest value.
-        scale(&gradients, &(settings.max_gradient_norm / (&norm + 1e-6)).clamp_max(1.0))?;
+        scale(&present, &(settings.max_gradient_norm / (&norm + 1e-6)).clamp_max(1.0))?;
     }
     let finite = |what, tensor: &Tensor| {
         let value = f64::try_from(tensor)?;

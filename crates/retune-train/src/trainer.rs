@@ -9,7 +9,7 @@ use std::time::Instant;
 use retune_data::{EpochOrder, TextTokenizer, collate};
 use retune_metrics::ConfusionMatrix;
 use retune_models::registry::Architecture;
-use retune_models::{HeadPolicy, LoadReport, ModelConfig, SequenceClassifier};
+use retune_models::{HeadKind, HeadPolicy, HeadSpec, LoadReport, Model, ModelConfig};
 use retune_recipe::Plan;
 use tch::Device;
 
@@ -35,7 +35,7 @@ pub struct Trainer {
     train: TokenizedExamples,
     pub(crate) validation: TokenizedExamples,
     pub(crate) test: Option<TokenizedExamples>,
-    pub(crate) model: SequenceClassifier,
+    pub(crate) model: Model,
     load_report: LoadReport,
     optimizer: AdamW,
     schedule: LinearSchedule,
@@ -52,8 +52,13 @@ impl Trainer {
         retune_torch::random::seed(plan.run.seed);
         let config = ModelConfig::read(&source.directory)?;
         let classes = data.labels.len();
-        let (model, load_report) =
-            SequenceClassifier::load(&source.directory, &config, classes, HeadPolicy::Draw, device)?;
+        let (model, load_report) = Model::load(
+            &source.directory,
+            &config,
+            HeadSpec::sequence_classification(classes),
+            HeadPolicy::Draw,
+            device,
+        )?;
         let tokenizer = load_tokenizer(&source.directory, &model, plan.data.max_length)?;
         let train = data.train.tokenize(&tokenizer)?;
         let validation = data.validation.tokenize(&tokenizer)?;
@@ -71,7 +76,7 @@ impl Trainer {
         };
         let architecture = Architecture::of(&config)?;
         Ok(Self {
-            config: config.with_labels(architecture.sequence_classifier, data.labels.names()),
+            config: config.with_labels(&architecture.class(HeadKind::SequenceClassification), data.labels.names()),
             optimizer: AdamW::new(model.parameters(), settings),
             schedule: LinearSchedule::new(total_steps, plan.train.warmup_fraction),
             computation: Computation {
@@ -102,7 +107,7 @@ impl Trainer {
     }
 
     /// The model.
-    pub fn model(&self) -> &SequenceClassifier {
+    pub fn model(&self) -> &Model {
         &self.model
     }
 
@@ -254,17 +259,13 @@ impl Trainer {
 ///
 /// # Errors
 /// The file is missing or no tokenizer, or the model has fewer positions or tokens.
-pub(crate) fn load_tokenizer(
-    directory: &Path,
-    model: &SequenceClassifier,
-    max_length: usize,
-) -> Result<TextTokenizer, TrainError> {
+pub(crate) fn load_tokenizer(directory: &Path, model: &Model, max_length: usize) -> Result<TextTokenizer, TrainError> {
     if max_length > model.max_length() {
         return Err(TrainError::TooLong { asked: max_length, longest: model.max_length() });
     }
-    let path = directory.join("tokenizer.json");
-    let tokenizer = TextTokenizer::from_file(&path, max_length)?;
+    let tokenizer = TextTokenizer::from_directory(directory, max_length)?;
     if tokenizer.vocab_size() > model.vocab_size() {
+        let path = directory.to_owned();
         return Err(TrainError::Vocabulary { path, tokenizer: tokenizer.vocab_size(), model: model.vocab_size() });
     }
     Ok(tokenizer)

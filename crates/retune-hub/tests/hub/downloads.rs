@@ -81,6 +81,35 @@ fn what_a_snapshot_lacks_is_downloaded_and_nothing_else() {
 }
 
 #[test]
+fn without_tokenizer_json_the_vocabulary_comes_along() {
+    let slow = [
+        ("added_tokens.json", b"{}".to_vec()),
+        ("config.json", b"{}".to_vec()),
+        ("merges.txt", b"a b".to_vec()),
+        ("model.safetensors", vec![1; 100]),
+        ("tokenizer_config.json", b"{}".to_vec()),
+        ("vocab.json", b"{}".to_vec()),
+    ];
+    let hub = FakeHub::start(&slow);
+    let mut desk = Desk::at(hub.endpoint());
+    let got = desk.main().unwrap();
+    assert_eq!(names(&got.directory), slow.map(|(name, _)| name));
+    drop(hub);
+    assert_eq!(desk.main().unwrap().origin, Origin::Cache { commit: COMMIT.to_owned() });
+}
+
+#[test]
+fn of_half_a_vocabulary_nothing_is_downloaded() {
+    let hub = FakeHub::start(&[
+        ("config.json", b"{}".to_vec()),
+        ("model.safetensors", vec![1; 100]),
+        ("vocab.json", b"{}".to_vec()),
+    ]);
+    let error = Desk::at(hub.endpoint()).main().unwrap_err();
+    assert!(matches!(&error, HubError::NotOnHub { missing, .. } if missing == &["tokenizer.json"]), "{error}");
+}
+
+#[test]
 fn shards_are_downloaded_by_their_index() {
     let index =
         r#"{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-1.safetensors"}}"#;

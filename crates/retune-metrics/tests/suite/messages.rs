@@ -22,6 +22,7 @@ fn every_error_says_what_and_how_to_mend_it() {
         two.f_beta(-1.0, Average::Macro).unwrap_err(),
         Bootstrap::new(0, 1).unwrap_err(),
         Bootstrap::new(1, 1).unwrap().with_level(1.0).unwrap_err(),
+        Bootstrap::new(1, 1).unwrap().with_level(0.0).unwrap_err(),
         Bootstrap::new(1, 1).unwrap().interval(&empty, |_| Ok(0.0)).unwrap_err(),
         mean.update(f64::NAN, 1).unwrap_err(),
         mean.update(f64::INFINITY, 1).unwrap_err(),
@@ -48,6 +49,7 @@ fn every_error_says_what_and_how_to_mend_it() {
         beta is -1; it must be finite and not negative
         the number of bootstrap samples is 0; it must be at least 1
         the level is 1; it must be above 0 and below 1
+        the level is 0; it must be above 0 and below 1
         a bootstrap interval of no examples is not defined; give at least one example
         the loss is NaN; it must be finite
         the loss is inf; it must be finite

@@ -139,6 +139,16 @@ proptest! {
     }
 
     #[test]
+    fn a_matrix_counts_each_pair_and_knows_no_other_class((classes, pairs) in any_data()) {
+        let matrix = matrix(classes, &pairs);
+        prop_assert_eq!(matrix.classes(), classes);
+        for (label, predicted) in (0..classes + 3).flat_map(|label| (0..classes + 3).map(move |predicted| (label, predicted))) {
+            let expected = pairs.iter().filter(|pair| **pair == (label, predicted)).count() as u64;
+            prop_assert_eq!(matrix.count(label, predicted), expected, "label {}, prediction {}", label, predicted);
+        }
+    }
+
+    #[test]
     fn a_matrix_is_the_same_after_json((classes, pairs) in any_data()) {
         let matrix = matrix(classes, &pairs);
         let json = serde_json::to_string(&matrix).unwrap();
@@ -181,6 +191,15 @@ proptest! {
         let each: f64 = rows.iter().map(|(p, label)| -(if *label == 1 { *p } else { 1.0 - p }).ln()).sum();
         prop_assert!((log_loss(&labels, &probabilities, 2).unwrap() - each / rows.len() as f64).abs() < 1e-12);
     }
+}
+
+/// As in scikit-learn, certainty counts as the number next below 1 by the machine epsilon, and impossibility as the epsilon.
+#[test]
+fn log_loss_of_certain_predictions_is_finite_and_not_zero() {
+    let right = log_loss(&[0], &[1.0, 0.0], 2).unwrap();
+    assert_eq!(right, -(1.0 - f64::EPSILON).ln());
+    assert!(right > 0.0);
+    assert_eq!(log_loss(&[1], &[1.0, 0.0], 2).unwrap(), -f64::EPSILON.ln());
 }
 
 /// A plain sum of these loses the 1, then the answer.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use retune_models::registry::Architecture;
-use retune_models::{ModelConfig, SequenceClassifier, write_model};
+use retune_models::{HeadKind, Model, ModelConfig, write_model};
 use retune_train::Predictor;
 use tch::{Device, Tensor};
 use tests::{Bounds, Comparison, Result, measure};
@@ -18,7 +18,7 @@ const NAMES: [&str; 4] = ["plain", "two words", "Über-naïve, 世界", "quoted 
 
 /// Writes the model as a run's end writes it, has Python read it and write it again, and reads that.
 pub fn both_ways(
-    model: &SequenceClassifier,
+    model: &Model,
     config: &ModelConfig,
     job: &Job,
     source: &Path,
@@ -57,16 +57,10 @@ fn compare(
     Comparison::absolute(what, "", &found, &expected, bounds.forward)
 }
 
-fn write(
-    model: &SequenceClassifier,
-    config: &ModelConfig,
-    names: &[String],
-    source: &Path,
-    target: &Path,
-) -> Result<()> {
+fn write(model: &Model, config: &ModelConfig, names: &[String], source: &Path, target: &Path) -> Result<()> {
     fs::create_dir(target)?;
-    let class = Architecture::of(config)?.sequence_classifier;
-    write_model(target, &config.with_labels(class, names), model.parameters().iter())?;
+    let class = Architecture::of(config)?.class(HeadKind::SequenceClassification);
+    write_model(target, &config.with_labels(&class, names), model.parameters().iter())?;
     for file in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"] {
         if source.join(file).exists() {
             fs::copy(source.join(file), target.join(file))?;

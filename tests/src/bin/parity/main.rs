@@ -5,7 +5,9 @@
 
 mod directories;
 mod python;
+mod sentences;
 mod table;
+mod zoo;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use retune_data::{Text, TextTokenizer, Tokenized};
 use retune_hub::{DEFAULT_MODEL, Environment, ModelRequest, resolve_model};
-use retune_models::{HeadPolicy, ModelConfig, SequenceClassifier};
+use retune_models::{HeadPolicy, HeadSpec, Model, ModelConfig};
 use serde::Deserialize;
 use serde_json::json;
 use tch::{Device, Tensor};
@@ -35,6 +37,19 @@ struct Arguments {
     /// Folder, or name on the Hugging Face Hub, of the model to compare with
     #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     model: String,
+    /// Which part: all of it, the pretrained model alone, or the zoo of tiny configurations alone
+    #[arg(long, value_enum, default_value_t = Part::All)]
+    part: Part,
+    /// Of the zoo, these architectures alone
+    #[arg(long, value_name = "ARCHITECTURE", num_args = 1..)]
+    only: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    All,
+    Model,
+    Zoo,
 }
 
 /// What both sides compute: `tests/parity/texts.json`.
@@ -59,22 +74,34 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let texts_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/texts.json");
-    let job: Job = serde_json::from_str(&fs::read_to_string(&texts_file)?)
+    let texts = Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/texts.json");
+    let python = Python::new(&arguments.python, &texts);
+    let folder = tempfile::tempdir()?;
+    let mut passes = true;
+    if arguments.part != Part::Zoo {
+        passes &= pretrained(&arguments.model, &texts, &python, folder.path())?;
+    }
+    if arguments.part != Part::Model {
+        passes &= zoo::run(&python, &arguments.only, folder.path(), BOUNDS)?;
+    }
+    Ok(if passes { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The pretrained model: prints a table; tells whether everything is within its bounds.
+fn pretrained(model_name: &str, texts_file: &Path, python: &Python<'_>, folder: &Path) -> Result<bool> {
+    let job: Job = serde_json::from_str(&fs::read_to_string(texts_file)?)
         .map_err(|error| format!("{}: {error}", texts_file.display()))?;
     let environment = Environment::from_process()?;
     let source =
-        resolve_model(&ModelRequest::new(&arguments.model), &environment, &mut |line| eprintln!("{line}"))?.directory;
-    let folder = tempfile::tempdir()?;
-    let python = Python::new(&arguments.python, &texts_file);
+        resolve_model(&ModelRequest::new(model_name), &environment, &mut |line| eprintln!("{line}"))?.directory;
 
     eprintln!("Transformers computes …");
-    let dump = folder.path().join("dump.safetensors");
+    let dump = folder.join("dump.safetensors");
     let said = python.dump(&source, &dump)?;
     let reference = Reference::open(&dump)?;
 
     eprintln!("retune computes …");
-    let model_directory = without_dropout(&source, &folder.path().join("without-dropout"))?;
+    let model_directory = without_dropout(&source, &folder.join("without-dropout"))?;
     let config = ModelConfig::read(&model_directory)?;
     let model = load(&model_directory, &config, job.num_labels, &said.seeded)?;
     let mut comparisons = tokens(&model_directory, &job, &reference)?;
@@ -83,11 +110,14 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     comparisons.extend(measure::training(&model, &reference, &job.training, &job.batches, BOUNDS)?);
 
     eprintln!("Each reads what the other wrote …");
-    comparisons.extend(directories::both_ways(&model, &config, &job, &source, &python, folder.path(), BOUNDS)?);
+    comparisons.extend(directories::both_ways(&model, &config, &job, &source, python, folder, BOUNDS)?);
+
+    eprintln!("Sentences are embedded …");
+    comparisons.extend(sentences::compare(&source, &job, python, folder, BOUNDS)?);
 
     println!(
         "{} against Transformers {} with torch {}: {} texts, {} tokens, {} training steps of {}; fp32, CPU, dropout 0",
-        arguments.model,
+        model_name,
         said.transformers,
         said.torch,
         said.sequences,
@@ -99,10 +129,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let failed = comparisons.iter().filter(|comparison| !comparison.passes()).count();
     if failed > 0 {
         println!("{failed} of {} comparisons FAILED", comparisons.len());
-        return Ok(ExitCode::FAILURE);
+        return Ok(false);
     }
     println!("all {} comparisons are within their bounds", comparisons.len());
-    Ok(ExitCode::SUCCESS)
+    Ok(true)
 }
 
 /// A model directory that equals `source`, but for dropout, which is 0 in its configuration.
@@ -124,8 +154,9 @@ fn without_dropout(source: &Path, target: &Path) -> Result<PathBuf> {
 }
 
 /// The pretrained model, whose new head has the formula's values, as Python's has.
-fn load(directory: &Path, config: &ModelConfig, classes: usize, seeded: &[String]) -> Result<SequenceClassifier> {
-    let (model, report) = SequenceClassifier::load(directory, config, classes, HeadPolicy::Draw, Device::Cpu)?;
+fn load(directory: &Path, config: &ModelConfig, classes: usize, seeded: &[String]) -> Result<Model> {
+    let (model, report) =
+        Model::load(directory, config, HeadSpec::sequence_classification(classes), HeadPolicy::Draw, Device::Cpu)?;
     let mut drawn = report.drawn;
     drawn.sort();
     if drawn != seeded {

@@ -1,4 +1,4 @@
-//! Calls of `tests/parity/reference.py`.
+//! Calls of the scripts in `tests/parity`.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tests::Result;
 /// The reference's Python, and the texts that it reads.
 pub struct Python<'a> {
     program: &'a Path,
-    script: PathBuf,
+    scripts: PathBuf,
     texts: &'a Path,
 }
 
@@ -41,7 +41,7 @@ pub struct Logits {
 
 impl<'a> Python<'a> {
     pub fn new(program: &'a Path, texts: &'a Path) -> Self {
-        Self { program, script: Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/reference.py"), texts }
+        Self { program, scripts: Path::new(env!("CARGO_MANIFEST_DIR")).join("parity"), texts }
     }
 
     /// Computes everything of a model into the safetensors file `out`; a head that is missing gets the formula's values.
@@ -57,15 +57,48 @@ impl<'a> Python<'a> {
         parse(&std::fs::read_to_string(out)?)
     }
 
+    /// Computes the zoo, or the architectures that are named, into a folder.
+    pub fn zoo_dump(&self, out: &Path, only: &[String]) -> Result<String> {
+        let mut arguments = vec![OsStr::new("dump"), OsStr::new("--out"), out.as_os_str()];
+        if !only.is_empty() {
+            arguments.push(OsStr::new("--only"));
+            arguments.extend(only.iter().map(OsStr::new));
+        }
+        self.script("zoo.py", &arguments)
+    }
+
+    /// Reads what retune wrote into the zoo's folder: a JSON line for each directory.
+    pub fn zoo_check(&self, dump: &Path) -> Result<String> {
+        self.script("zoo.py", &[OsStr::new("check"), OsStr::new("--dump"), dump.as_os_str()])
+    }
+
+    /// Calls `sentences.py`: sentence-transformers' models and embeddings of a model, or the embeddings of a directory.
+    pub fn sentences(&self, command: &str, model: &Path, out: &Path) -> Result<String> {
+        let mut arguments = vec![OsStr::new(command)];
+        for (flag, value) in [("--model", model), ("--texts", self.texts), ("--out", out)] {
+            arguments.extend([OsStr::new(flag), value.as_os_str()]);
+        }
+        self.script("sentences.py", &arguments)
+    }
+
     fn call(&self, command: &str, model: &Path, out: &Path, more: &[&OsStr]) -> Result<String> {
+        let mut arguments = vec![OsStr::new(command)];
+        arguments.extend(more);
+        for (flag, value) in [("--model", model), ("--texts", self.texts), ("--out", out)] {
+            arguments.extend([OsStr::new(flag), value.as_os_str()]);
+        }
+        self.script("reference.py", &arguments)
+    }
+
+    /// Runs a script of `tests/parity`; gives what it printed.
+    fn script(&self, name: &str, arguments: &[&OsStr]) -> Result<String> {
         let mut process = Command::new(self.program);
-        process.arg(&self.script).arg(command).args(more);
-        process.arg("--model").arg(model).arg("--texts").arg(self.texts).arg("--out").arg(out);
+        process.arg(self.scripts.join(name)).args(arguments);
         process.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
         let output = process.output().map_err(|error| format!("cannot start {}: {error}", self.program.display()))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("reference.py {command} failed ({}):\n{}", output.status, said.trim_end()).into());
+            return Err(format!("{name} failed ({}):\n{}", output.status, said.trim_end()).into());
         }
         Ok(String::from_utf8(output.stdout)?)
     }

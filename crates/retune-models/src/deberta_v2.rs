@@ -1,0 +1,245 @@
+//! DeBERTa-v2 and v3 (He et al. 2021, arXiv 2006.03654 and 2111.09543), as `transformers.DebertaV2Model` computes it.
+//!
+//! ```text
+//! x₀ = LN(W_E (W_word[ids] + W_position[place] + W_type[segment]))   absolute positions, segments, W_E: if configured
+//! a  = LN(x + W_O disentangled attention(x, P) + b_O)                for each layer; P: the relative positions' table
+//! x' = LN(a + W₂ gelu(W₁ a + b₁) + b₂)
+//! x₁ ← LN(x₁ + tanh(conv(x₀)))                                       the first layer's output, if configured
+//! pooled = gelu(W_P x[first token] + b_P)
+//! ```
+
+mod config;
+mod convolution;
+
+use retune_attention::positions::disentangled::{Disentangled, RelativeSpan};
+use retune_attention::{Activation, Dropout, Embedding, LayerNorm, Linear, Mode, Pairing};
+use tch::Tensor;
+
+use self::config::{Activations, DebertaConfig};
+use self::convolution::Convolution;
+use crate::blocks::{PostNormLayer, PostNormNames, PostNormSizes, through};
+use crate::heads::{Head, HeadKind, HeadSpec, Transform};
+use crate::parameters::Scope;
+use crate::registry::{Encoder, HeadPlaces, Sizes};
+use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
+
+/// The encoder.
+#[derive(Debug)]
+pub(crate) struct DebertaV2 {
+    config: DebertaConfig,
+    activations: Activations,
+    embeddings: Embeddings,
+    /// `None` leaves attention to content alone.
+    relative: Option<Relative>,
+    layers: Vec<Layer>,
+    convolution: Option<Convolution>,
+}
+
+#[derive(Debug)]
+struct Embeddings {
+    word: Embedding,
+    position: Option<Embedding>,
+    segment: Option<Embedding>,
+    /// `W_E`, where the embeddings' size is not the hidden size.
+    projection: Option<Linear>,
+    norm: LayerNorm,
+    dropout: Dropout,
+}
+
+/// The relative positions of all layers.
+#[derive(Debug)]
+struct Relative {
+    /// `P`: `[2s, d]`.
+    table: Tensor,
+    norm: Option<LayerNorm>,
+    span: RelativeSpan,
+    dropout: Dropout,
+}
+
+#[derive(Debug)]
+struct Layer {
+    block: PostNormLayer,
+    /// From `P` to the positions' keys; `None` where the content's projection serves.
+    position_key: Option<Linear>,
+    /// From `P` to the positions' queries; `None` where the content's projection serves.
+    position_query: Option<Linear>,
+}
+
+impl DebertaV2 {
+    pub(crate) fn build(config: &ModelConfig, scope: &Scope<'_>) -> Result<Self, ModelError> {
+        let (config, activations) = DebertaConfig::read(config)?;
+        let (encoder, layers) = (scope.at("encoder"), scope.at("encoder.layer"));
+        let convolution = (config.conv_kernel_size > 0)
+            .then(|| Convolution::build(&config, activations.convolution, &encoder.at("conv")));
+        Ok(Self {
+            embeddings: Embeddings::build(&config, &scope.at("embeddings")),
+            relative: config.is_relative().then(|| Relative::build(&config, &encoder)),
+            layers: (0..config.num_hidden_layers)
+                .map(|layer| Layer::build(&config, activations.hidden, &layers.at(layer)))
+                .collect(),
+            convolution,
+            activations,
+            config,
+        })
+    }
+}
+
+impl Embeddings {
+    fn build(config: &DebertaConfig, scope: &Scope<'_>) -> Self {
+        let (d, e) = (config.hidden_size, config.embedding_size());
+        let (positions, segments) = (config.max_position_embeddings, config.type_vocab_size);
+        let table = |name: &str, rows| scope.at(name).embedding(rows, e, None);
+        Self {
+            word: scope.at("word_embeddings").embedding(config.vocab_size, e, config.pad_token_id),
+            position: config.position_biased_input.then(|| table("position_embeddings", positions)),
+            segment: (segments > 0).then(|| table("token_type_embeddings", segments)),
+            projection: (e != d).then(|| scope.at("embed_proj").linear_with(e, d, false)),
+            norm: scope.at("LayerNorm").layer_norm(d, config.layer_norm_eps),
+            dropout: Dropout { probability: config.hidden_dropout_prob },
+        }
+    }
+
+    fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
+        let mut sum = self.word.forward(&input.input_ids); // [t, e]
+        if let Some(position) = &self.position {
+            sum += position.forward(&input.layout.positions(input.input_ids.device())); // [t, e]
+        }
+        if let Some(segment) = &self.segment {
+            sum += segment.forward(&input.token_type_ids); // [t, e]
+        }
+        if let Some(projection) = &self.projection {
+            sum = projection.forward(&sum); // [t, d]
+        }
+        self.dropout.forward(&self.norm.forward(&sum), mode) // [t, d]
+    }
+}
+
+impl Relative {
+    fn build(config: &DebertaConfig, scope: &Scope<'_>) -> Self {
+        let (d, span) = (config.hidden_size, config.span());
+        Self {
+            table: scope.at("rel_embeddings").weight(2 * span.span, d),
+            norm: config.normalises_table().then(|| scope.at("LayerNorm").layer_norm(d, config.layer_norm_eps)),
+            span,
+            dropout: Dropout { probability: config.hidden_dropout_prob },
+        }
+    }
+
+    /// `P` of one batch: `[2s, d]`.
+    fn table(&self) -> Tensor {
+        self.norm.as_ref().map_or_else(|| self.table.shallow_clone(), |norm| norm.forward(&self.table))
+    }
+}
+
+impl Layer {
+    fn build(config: &DebertaConfig, activation: Activation, scope: &Scope<'_>) -> Self {
+        let d = config.hidden_size;
+        let sizes = PostNormSizes {
+            hidden: d,
+            heads: config.num_attention_heads,
+            intermediate: config.intermediate_size,
+            activation,
+            epsilon: config.layer_norm_eps,
+            weights_dropout: config.attention_probs_dropout_prob,
+            attention_dropout: config.hidden_dropout_prob,
+            output_dropout: config.hidden_dropout_prob,
+        };
+        let names = PostNormNames {
+            query: "attention.self.query_proj",
+            key: "attention.self.key_proj",
+            value: "attention.self.value_proj",
+            ..PostNormNames::BERT
+        };
+        let mut block = PostNormLayer::build(&sizes, &names, scope);
+        block.attention.attention.scale = Some(config.scale());
+        let terms = config.pos_att_type;
+        let own = |term, name| {
+            let present = term && config.is_relative() && !config.share_att_key;
+            present.then(|| scope.at("attention.self").at(name).linear(d, d))
+        };
+        Self {
+            block,
+            position_key: own(terms.content_to_position, "pos_key_proj"),
+            position_query: own(terms.position_to_content, "pos_query_proj"),
+        }
+    }
+
+    /// The bias of the scores; `table` is `P`, `[2s, d]`.
+    fn bias(&self, table: &Tensor, config: &DebertaConfig, span: RelativeSpan) -> Disentangled {
+        let heads = |own: &Option<Linear>, shared: &Linear| {
+            let projected = own.as_ref().unwrap_or(shared).forward(table); // [2s, d]
+            projected.unflatten(1, [-1, config.head_size()]).transpose(0, 1) // [h, 2s, k]
+        };
+        let (attention, terms) = (&self.block.attention, config.pos_att_type);
+        Disentangled {
+            span,
+            position_keys: terms.content_to_position.then(|| heads(&self.position_key, &attention.key)),
+            position_queries: terms.position_to_content.then(|| heads(&self.position_query, &attention.query)),
+            scale: config.scale(),
+        }
+    }
+}
+
+impl Encoder for DebertaV2 {
+    fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
+        let embedded = self.embeddings.forward(input, mode); // [t, d]
+        let relative = self.relative.as_ref().map(|relative| (relative, relative.table()));
+        through(embedded.shallow_clone(), self.layers.iter().enumerate(), trace, |(index, layer), x| {
+            let bias = relative.as_ref().map(|(relative, table)| {
+                layer.bias(&relative.dropout.forward(table, mode), &self.config, relative.span)
+            });
+            let pairing = Pairing::from(&input.layout);
+            let pairing = bias.as_ref().map_or(pairing, |bias| pairing.with_bias(bias));
+            let x = layer.block.forward(x, pairing, mode); // [t, d]
+            match &self.convolution {
+                Some(convolution) if index == 0 => convolution.forward(&x, &embedded, &input.layout, mode), // [t, d]
+                _ => x,
+            }
+        })
+    }
+
+    fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {
+        let config = &self.config;
+        let (d, e, root) = (config.hidden_size, config.embedding_size(), &places.root);
+        let linear = |name: &str| root.at(name).linear(d, spec.outputs);
+        let words = &self.embeddings.word.weight;
+        match spec.kind {
+            HeadKind::TokenClassification => Head::on_tokens(config.hidden_dropout_prob, linear("classifier")),
+            HeadKind::QuestionAnswering => Head::on_tokens(0.0, linear("qa_outputs")),
+            HeadKind::MaskedLanguageModel => {
+                let (transform, bias, size) = match config.legacy {
+                    true => (root.at("cls.predictions.transform"), "cls.predictions", e),
+                    false => (root.at("lm_predictions.lm_head"), "lm_predictions.lm_head", d),
+                };
+                let transform = Transform {
+                    dense: Some(transform.at("dense").linear(d, size)),
+                    activation: self.activations.hidden,
+                    norm: Some(transform.at("LayerNorm").layer_norm(size, config.layer_norm_eps)),
+                };
+                // The head that is not legacy reads the embeddings themselves, tied or not.
+                let tied = (config.tie_word_embeddings || !config.legacy).then_some(words);
+                let output = places.vocabulary(tied, "cls.predictions.decoder", bias, (spec.outputs, e));
+                Head::on_vocabulary(transform, output)
+            }
+            _ => {
+                let dense = Some(root.at("pooler.dense").linear(d, d));
+                let transform = Transform { dense, activation: self.activations.pooler, norm: None };
+                let dropout = config.cls_dropout.unwrap_or(config.hidden_dropout_prob);
+                Head::on_first_token(transform, dropout, linear("classifier")).with_input_dropout(config.pooler_dropout)
+            }
+        }
+    }
+
+    fn sizes(&self) -> Sizes {
+        Sizes {
+            hidden: self.config.hidden_size,
+            vocabulary: self.config.vocab_size as usize,
+            max_length: self.config.max_position_embeddings as usize,
+            initializer_range: self.config.initializer_range,
+        }
+    }
+
+    fn word_embeddings(&self) -> &Tensor {
+        &self.embeddings.word.weight
+    }
+}

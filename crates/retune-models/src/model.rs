@@ -1,0 +1,103 @@
+//! A pretrained encoder with a head.
+
+use std::path::Path;
+
+use retune_attention::Mode;
+use tch::{Device, Tensor};
+
+use crate::heads::{Head, HeadSpec};
+use crate::registry::{Architecture, HeadPlaces, Sizes};
+use crate::{
+    Checkpoint, Encoder, HeadPolicy, LoadReport, Loader, ModelConfig, ModelError, PackedInput, ParameterSet, Trace,
+};
+
+/// A pretrained encoder with a head, on one device.
+#[derive(Debug)]
+pub struct Model {
+    encoder: Box<dyn Encoder>,
+    head: Head,
+    spec: HeadSpec,
+    parameters: ParameterSet,
+}
+
+/// Everything that a model computes on the way to its logits. `n` is `b` sequences or `t` tokens, as the head's kind says.
+#[derive(Debug)]
+pub struct ModelOutput {
+    /// The embeddings' and each layer's output: `layers + 1` tensors `[t, d]`.
+    pub hidden_states: Vec<Tensor>,
+    /// What the head's output layer reads: `[n, d']`.
+    pub pooled: Tensor,
+    /// `[n, c]`.
+    pub logits: Tensor,
+}
+
+impl Model {
+    /// Loads a model directory onto a device with a head. Draws, if the policy allows them, come from libtorch's default
+    /// generator: seed it first.
+    ///
+    /// # Errors
+    /// The directory lacks a file, the architecture or its head is not supported, or weights are missing or of another
+    /// shape.
+    pub fn load(
+        directory: &Path,
+        config: &ModelConfig,
+        spec: HeadSpec,
+        policy: HeadPolicy,
+        device: Device,
+    ) -> Result<(Self, LoadReport), ModelError> {
+        let architecture = Architecture::of(config)?;
+        if !architecture.heads.contains(&spec.kind) {
+            return Err(ModelError::NoHead {
+                path: config.path().to_owned(),
+                architecture: architecture.model_type,
+                class: architecture.class(spec.kind),
+                supported: architecture.heads.iter().map(|kind| architecture.class(*kind)).collect(),
+            });
+        }
+        let checkpoint = Checkpoint::open(directory)?;
+        let loader = Loader::new(&checkpoint, architecture.base, device, policy);
+        let base = loader.base(architecture.base);
+        let encoder = architecture.build(config, &base)?;
+        let deviation = encoder.sizes().initializer_range;
+        let head = encoder.head(spec, &HeadPlaces { root: loader.head(deviation), base: base.as_head(deviation) });
+        let (parameters, report) = loader.finish()?;
+        Ok((Self { encoder, head, spec, parameters }, report))
+    }
+
+    /// The logits of a packed batch: `[n, c]`.
+    pub fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
+        self.forward_traced(input, mode, Trace::Off).logits
+    }
+
+    /// The logits and, with [`Trace::HiddenStates`], all that lies before them.
+    pub fn forward_traced(&self, input: &PackedInput, mode: Mode, trace: Trace) -> ModelOutput {
+        let states = self.encoder.forward(input, mode, trace);
+        let output = self.head.forward(&states.last, &input.layout, mode);
+        ModelOutput { hidden_states: states.hidden_states, pooled: output.pooled, logits: output.logits }
+    }
+
+    /// What its head is for.
+    pub fn spec(&self) -> HeadSpec {
+        self.spec
+    }
+
+    /// All parameters under the checkpoint's names.
+    pub fn parameters(&self) -> &ParameterSet {
+        &self.parameters
+    }
+
+    /// The encoder's sizes.
+    pub fn sizes(&self) -> Sizes {
+        self.encoder.sizes()
+    }
+
+    /// The number of tokens in the vocabulary.
+    pub fn vocab_size(&self) -> usize {
+        self.sizes().vocabulary
+    }
+
+    /// The longest sequence that the positions allow, in tokens.
+    pub fn max_length(&self) -> usize {
+        self.sizes().max_length
+    }
+}

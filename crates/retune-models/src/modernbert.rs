@@ -1,0 +1,246 @@
+//! ModernBERT (Warner et al. 2024, arXiv 2412.13663), as `transformers.ModernBertModel` computes it.
+//!
+//! ```text
+//! x₀ = LN(W_word[ids])
+//! a  = x + W_O attention(LN(x))               for each layer: pre-norm; the first layer's attention reads x itself
+//! x' = a + W₂ (gelu(W₁ LN(a)) ⊙ V LN(a))
+//! last = LN(x)
+//! ```
+//!
+//! Queries and keys are rotated by their positions. Most layers look at a window around each token, every third at the
+//! whole sequence; the two types of layers have frequencies of their own.
+
+use retune_attention::positions::rotary::Rotary;
+use retune_attention::{
+    Activation, Attention, Dropout, Embedding, GatedFeedForward, GatedProjection, LayerNorm, Linear, Mode, Visibility,
+};
+use serde::Deserialize;
+use serde_json::json;
+use tch::{Kind, Tensor};
+
+use crate::blocks::through;
+use crate::heads::{Head, HeadKind, HeadSpec, Reads, Transform};
+use crate::parameters::Scope;
+use crate::registry::{Encoder, HeadPlaces, Sizes};
+use crate::rope::{RopeSizes, of_layer_type};
+use crate::rotary_layers::{PreNormRotaryLayer, RotaryAttention};
+use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
+
+/// The keys of `config.json`.
+#[derive(Debug, Clone, Deserialize)]
+struct ModernBertConfig {
+    vocab_size: i64,
+    hidden_size: i64,
+    intermediate_size: i64,
+    num_hidden_layers: usize,
+    num_attention_heads: i64,
+    hidden_activation: String,
+    max_position_embeddings: i64,
+    initializer_range: f64,
+    norm_eps: f64,
+    norm_bias: bool,
+    pad_token_id: Option<i64>,
+    attention_bias: bool,
+    attention_dropout: f64,
+    layer_types: Option<Vec<LayerType>>,
+    global_attn_every_n_layers: usize,
+    local_attention: i64,
+    embedding_dropout: f64,
+    mlp_bias: bool,
+    mlp_dropout: f64,
+    decoder_bias: bool,
+    classifier_pooling: Pooling,
+    classifier_dropout: f64,
+    classifier_bias: bool,
+    classifier_activation: String,
+    tie_word_embeddings: bool,
+}
+
+/// How far a layer's tokens see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+enum LayerType {
+    #[serde(rename = "full_attention")]
+    Full,
+    #[serde(rename = "sliding_attention")]
+    Sliding,
+}
+
+/// What stands for a sequence.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Pooling {
+    Cls,
+    Mean,
+}
+
+impl ModernBertConfig {
+    /// Reads and checks them.
+    fn read(config: &ModelConfig) -> Result<Self, ModelError> {
+        let defaults = json!({
+            "vocab_size": 50_368, "hidden_size": 768, "intermediate_size": 1152, "num_hidden_layers": 22,
+            "num_attention_heads": 12, "hidden_activation": "gelu", "max_position_embeddings": 8192,
+            "initializer_range": 0.02, "norm_eps": 1e-5, "norm_bias": false, "pad_token_id": 50_283,
+            "attention_bias": false, "attention_dropout": 0.0, "global_attn_every_n_layers": 3,
+            "local_attention": 128, "embedding_dropout": 0.0, "mlp_bias": false, "mlp_dropout": 0.0,
+            "decoder_bias": true, "classifier_pooling": "cls", "classifier_dropout": 0.0, "classifier_bias": false,
+            "classifier_activation": "gelu", "tie_word_embeddings": true,
+        });
+        let parsed: Self = config.filled(defaults).parse()?;
+        config.require_sizes(&[
+            ("vocab_size", parsed.vocab_size),
+            ("hidden_size", parsed.hidden_size),
+            ("intermediate_size", parsed.intermediate_size),
+            ("num_attention_heads", parsed.num_attention_heads),
+            ("max_position_embeddings", parsed.max_position_embeddings),
+            ("global_attn_every_n_layers", parsed.global_attn_every_n_layers as i64),
+            ("local_attention", parsed.local_attention),
+        ])?;
+        config.require_divisor("num_attention_heads", parsed.num_attention_heads, parsed.hidden_size)?;
+        config.require_probabilities(&[
+            ("attention_dropout", parsed.attention_dropout),
+            ("embedding_dropout", parsed.embedding_dropout),
+            ("mlp_dropout", parsed.mlp_dropout),
+            ("classifier_dropout", parsed.classifier_dropout),
+        ])?;
+        if let Some(types) = &parsed.layer_types
+            && types.len() != parsed.num_hidden_layers
+        {
+            let found = format!("{} types for {} layers", types.len(), parsed.num_hidden_layers);
+            return Err(config.unsupported("layer_types", found, "one type for each layer"));
+        }
+        Ok(parsed)
+    }
+
+    fn layer_type(&self, layer: usize) -> LayerType {
+        match &self.layer_types {
+            Some(types) => types[layer],
+            None if layer.is_multiple_of(self.global_attn_every_n_layers) => LayerType::Full,
+            None => LayerType::Sliding,
+        }
+    }
+
+    fn norm(&self, scope: &Scope<'_>) -> LayerNorm {
+        let norm = scope.layer_norm_without_bias(self.hidden_size, self.norm_eps);
+        LayerNorm { bias: self.norm_bias.then(|| scope.bias(self.hidden_size)), ..norm }
+    }
+
+    fn layer(&self, layer: usize, activation: Activation, scope: &Scope<'_>) -> PreNormRotaryLayer {
+        let (d, i) = (self.hidden_size, self.intermediate_size);
+        let reach = self.local_attention / 2;
+        let visibility = match self.layer_type(layer) {
+            LayerType::Full => Visibility::Bidirectional,
+            LayerType::Sliding => Visibility::Window { before: reach, after: reach },
+        };
+        PreNormRotaryLayer {
+            attention_norm: (layer > 0).then(|| self.norm(&scope.at("attn_norm"))),
+            attention: RotaryAttention {
+                projections: scope.at("attn.Wqkv").linear_with(d, 3 * d, self.attention_bias),
+                output: scope.at("attn.Wo").linear_with(d, d, self.attention_bias),
+                head_size: d / self.num_attention_heads,
+                attention: Attention { visibility, scale: None, dropout: self.attention_dropout },
+            },
+            attention_dropout: Dropout { probability: self.attention_dropout },
+            feed_forward_norm: self.norm(&scope.at("mlp_norm")),
+            feed_forward: GatedFeedForward {
+                up: GatedProjection::Fused(scope.at("mlp.Wi").linear_with(d, 2 * i, self.mlp_bias)),
+                activation,
+                dropout: Dropout { probability: self.mlp_dropout },
+                down: scope.at("mlp.Wo").linear_with(i, d, self.mlp_bias),
+            },
+        }
+    }
+}
+
+/// The encoder.
+#[derive(Debug)]
+pub(crate) struct ModernBert {
+    config: ModernBertConfig,
+    classifier_activation: Activation,
+    words: Embedding,
+    norm: LayerNorm,
+    dropout: Dropout,
+    layers: Vec<PreNormRotaryLayer>,
+    final_norm: LayerNorm,
+    full: Rotary,
+    sliding: Rotary,
+}
+
+impl ModernBert {
+    pub(crate) fn build(model: &ModelConfig, scope: &Scope<'_>) -> Result<Self, ModelError> {
+        let config = ModernBertConfig::read(model)?;
+        let head_size = config.hidden_size / config.num_attention_heads;
+        let rope = |base| RopeSizes { head_size, base, longest: config.max_position_embeddings };
+        let activation = model.activation("hidden_activation", &config.hidden_activation)?;
+        let words = scope.at("embeddings.tok_embeddings");
+        Ok(Self {
+            classifier_activation: model.activation("classifier_activation", &config.classifier_activation)?,
+            words: words.embedding(config.vocab_size, config.hidden_size, config.pad_token_id),
+            norm: config.norm(&scope.at("embeddings.norm")),
+            dropout: Dropout { probability: config.embedding_dropout },
+            layers: (0..config.num_hidden_layers)
+                .map(|layer| config.layer(layer, activation, &scope.at("layers").at(layer)))
+                .collect(),
+            final_norm: config.norm(&scope.at("final_norm")),
+            full: of_layer_type(model, "full_attention", "global_rope_theta", rope(160_000.0))?,
+            sliding: of_layer_type(model, "sliding_attention", "local_rope_theta", rope(10_000.0))?,
+            config,
+        })
+    }
+}
+
+impl Encoder for ModernBert {
+    fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
+        let positions = input.layout.positions(input.input_ids.device()); // [t]
+        let [full, sliding] = [&self.full, &self.sliding].map(|rotary| rotary.angles(&positions, Kind::Float));
+        let x = self.dropout.forward(&self.norm.forward(&self.words.forward(&input.input_ids)), mode); // [t, d]
+        let mut states = through(x, self.layers.iter().enumerate(), trace, |(index, layer), x| {
+            let angles = if self.config.layer_type(index) == LayerType::Full { &full } else { &sliding };
+            layer.forward(x, angles, &input.layout, mode) // [t, d]
+        });
+        states.last = self.final_norm.forward(&states.last); // [t, d]
+        // As transformers reports them: the last one is normalised.
+        if let Some(last) = states.hidden_states.last_mut() {
+            *last = states.last.shallow_clone();
+        }
+        states
+    }
+
+    fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {
+        let (d, root) = (self.config.hidden_size, &places.root);
+        let transform = Transform {
+            dense: Some(root.at("head.dense").linear_with(d, d, self.config.classifier_bias)),
+            activation: self.classifier_activation,
+            norm: Some(self.config.norm(&root.at("head.norm"))),
+        };
+        if spec.kind == HeadKind::MaskedLanguageModel {
+            let decoder = root.at("decoder");
+            let weight = match self.config.tie_word_embeddings {
+                true => self.words.weight.shallow_clone(),
+                false => decoder.weight(spec.outputs, d),
+            };
+            let bias = self.config.decoder_bias.then(|| decoder.bias(spec.outputs));
+            return Head::on_vocabulary(transform, Linear { weight, bias });
+        }
+        let classifier = root.at("classifier").linear(d, spec.outputs);
+        let of_tokens = Head::on_vocabulary(transform, classifier).with_dropout(self.config.classifier_dropout);
+        let reads = match self.config.classifier_pooling {
+            _ if spec.kind.is_per_token() => Reads::Tokens,
+            Pooling::Cls => Reads::FirstToken,
+            Pooling::Mean => Reads::Mean,
+        };
+        Head { reads, ..of_tokens }
+    }
+
+    fn sizes(&self) -> Sizes {
+        Sizes {
+            hidden: self.config.hidden_size,
+            vocabulary: self.config.vocab_size as usize,
+            max_length: self.config.max_position_embeddings as usize,
+            initializer_range: self.config.initializer_range,
+        }
+    }
+
+    fn word_embeddings(&self) -> &Tensor {
+        &self.words.weight
+    }
+}
