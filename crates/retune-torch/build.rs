@@ -12,6 +12,8 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .include("src")
         .std("c++17")
+        // libtorch's threads are OpenMP's, and its headers share them only where the compiler speaks OpenMP.
+        .flag_if_supported("-fopenmp")
         .warnings(false)
         .compile("retune_torch_shim");
     for file in ["src/bridge.rs", "src/shim.cc", "src/shim.h"] {

@@ -11,15 +11,19 @@
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use retune_attention::attention::{rectangles, reference};
+use retune_attention::attention::{packed, rectangles, reference};
 use retune_attention::{Attention, Mode, Pairing, SequenceLayout, Visibility, attend};
 use tch::{Device, Kind, Tensor};
 
 type Backend = fn(&Tensor, &Tensor, &Tensor, &Pairing<'_>, &Attention, Mode) -> Tensor;
 
-/// `attend` is what callers get: on a processor `rectangles`, on a GPU the variable-length kernels.
-const BACKENDS: [(&str, Backend); 3] =
-    [("reference", reference::attend), ("rectangles", rectangles::attend), ("attend", dispatched)];
+/// `attend` is what callers get: on a processor `rectangles` or `packed`, on a GPU the variable-length kernels.
+const BACKENDS: [(&str, Backend); 4] = [
+    ("reference", reference::attend),
+    ("rectangles", rectangles::attend),
+    ("packed", packed::attend),
+    ("attend", dispatched),
+];
 
 fn dispatched(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, how: &Attention, mode: Mode) -> Tensor {
     attend(q, k, v, *pairing, how, mode)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::PolarsError;
 use thiserror::Error;
@@ -14,11 +14,18 @@ use crate::nearest::{did_you_mean, quoted, short};
 pub enum Position {
     /// The line on which the record starts, in a text format.
     Line(u64),
-    /// The row, in a format without lines (Parquet).
+    /// Where the record starts in a document whose records may share a line (JSON). The column counts bytes.
+    Character {
+        /// The line.
+        line: u32,
+        /// The column in it.
+        column: u32,
+    },
+    /// The row, in a format without lines (Parquet, Arrow).
     Row(u64),
 }
 
-/// A row of a file: `dev.csv:12`, or `dev.parquet, row 12`.
+/// A row of a file: `dev.csv:12`, `dev.json:1:380`, or `dev.parquet, row 12`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file.
@@ -31,6 +38,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.position {
             Position::Line(line) => write!(f, "{}:{line}", self.path.display()),
+            Position::Character { line, column } => write!(f, "{}:{line}:{column}", self.path.display()),
             Position::Row(row) => write!(f, "{}, row {row}", self.path.display()),
         }
     }
@@ -61,11 +69,73 @@ pub enum DataError {
 
     /// The extension names no data format, and none was given.
     #[error(
-        "{}: the extension names no data format (.csv, .tsv, .json, .jsonl, .ndjson or .parquet); \
-         rename the file or state its format",
+        "{}: the extension names no data format (.csv, .tsv, .json, .jsonl, .ndjson, .parquet, .arrow, .feather, \
+         .conll, .conllu or .txt, each also with .gz); rename the file or state its format",
         .path.display()
     )]
     UnknownFormat { path: PathBuf },
+
+    /// A pattern that no file matches.
+    #[error("{}: no file matches this pattern", .path.display())]
+    NoMatch { path: PathBuf },
+
+    /// A folder without data files.
+    #[error(
+        "{}: no file in this folder has the extension of a data format; name a file, or state the format",
+        .path.display()
+    )]
+    NoDataFiles { path: PathBuf },
+
+    /// A pattern that is none.
+    #[error("{}: not a pattern of files: {message}", .path.display())]
+    BadPattern { path: PathBuf, message: &'static str },
+
+    /// A folder, or a pattern, of files of different forms.
+    #[error(
+        "{}: the files are of different forms, as {} and {}; name those of one form by a pattern, such as {}",
+        .path.display(), .first.display(), .second.display(), .example.display()
+    )]
+    MixedForms { path: PathBuf, first: PathBuf, second: PathBuf, example: PathBuf },
+
+    /// `FILE#NAME` where the file is no JSON document.
+    #[error(
+        "{}: `#{name}` chooses among the arrays of a JSON document, and this file is read as {form}; leave it out",
+        .path.display()
+    )]
+    NoArrays { path: PathBuf, name: String, form: &'static str },
+
+    /// A JSON document that holds no array of rows, or several and none was chosen.
+    #[error(
+        "{}: the document holds {}",
+        .path.display(),
+        match .arrays.first() {
+            None => "no array of objects or of lists, as [{\"text\": …}, …]".to_owned(),
+            Some(first) => format!(
+                "several arrays of rows: {}; choose one, as in {}#{}",
+                quoted(.arrays), .path.display(), short(.arrays.iter().find(|name| *name == "train").unwrap_or(first))
+            ),
+        }
+    )]
+    WhichArray { path: PathBuf, arrays: Vec<String> },
+
+    /// A JSON document without the array that was chosen.
+    #[error(
+        "{}: no array of rows at `{name}`; the document holds {}{}",
+        .path.display(), quoted(.arrays), did_you_mean(.name, .arrays)
+    )]
+    MissingArray { path: PathBuf, name: String, arrays: Vec<String> },
+
+    /// A file that is called `.gz` and is not compressed.
+    #[error("{}: the name ends in .gz, but the content is not gzip; rename the file, or compress it", .path.display())]
+    NotGzip { path: PathBuf },
+
+    /// A gzip file that is cut short or damaged. `bytes` counts what could be read of the content.
+    #[error(
+        "{}: the gzip file is cut short or damaged after {bytes} bytes of its content ({message}); \
+         copy or download it again",
+        .path.display()
+    )]
+    Gzip { path: PathBuf, bytes: usize, message: String },
 
     /// Nothing in the file, or white space only.
     #[error("{}: the file is empty", .path.display())]
@@ -78,14 +148,33 @@ pub enum DataError {
     /// A text file in another encoding. `offset` counts bytes from 0.
     #[error(
         "{path}:{line}: not UTF-8 (byte 0x{byte:02X} at offset {offset}); \
-         convert it, if it is {encoding}, with: iconv -f {encoding} -t UTF-8 {path} > {path}.utf8",
-        path = .path.display()
+         convert it, if it is {encoding}, with: {}",
+        iconv(.path, .encoding), path = .path.display()
     )]
     NotUtf8 { path: PathBuf, line: u64, offset: usize, byte: u8, encoding: &'static str },
 
-    /// A record with another number of fields than the header.
-    #[error("{place}: expected {expected} fields as in the header, found {found}; {hint}")]
-    FieldCount { place: Place, expected: usize, found: usize, hint: &'static str },
+    /// A record with another number of fields than the header, or the names given for one. `as_in` says which.
+    #[error("{place}: expected {expected} fields {as_in}, found {found}; {hint}")]
+    FieldCount { place: Place, expected: usize, as_in: &'static str, found: usize, hint: &'static str },
+
+    /// A header in a file of which it was said that it has none.
+    #[error(
+        "{place}: this is a header, {}, and data.columns names the columns of files without one; \
+         leave data.columns out",
+        quoted(.columns)
+    )]
+    UnexpectedHeader { place: Place, columns: Vec<String> },
+
+    /// Rows that are lists, and no names for their items.
+    #[error(
+        "{place}: the row is a list, and its {items} items have no names; give them, as in data.columns = \
+         [\"text\", \"label\"] or --columns text label"
+    )]
+    UnnamedColumns { place: Place, items: usize },
+
+    /// A number of names of columns that the form cannot have.
+    #[error("{}: {form} has {expected}, and data.columns names {found}", .path.display())]
+    ColumnNames { path: PathBuf, form: &'static str, expected: &'static str, found: usize },
 
     /// A quote that opens a field and never closes. The place is the line of the quote.
     #[error("{place}: the quote that opens here is never closed; close it; {hint}")]
@@ -121,16 +210,20 @@ pub enum DataError {
     #[error("{place}: expected {expected}, found {found}")]
     NotRecords { place: Place, expected: &'static str, found: &'static str },
 
-    /// A value, or a whole column, that is not text, a number or a truth value.
-    #[error("{place}: column `{column}` holds {found}; texts and labels must be text, numbers or true/false")]
-    WrongType { place: Place, column: String, found: String },
+    /// JSON of another shape than the form's. `column` counts bytes from 1.
+    #[error("{}:{line}:{column}: not in the form of {form}: {message}", .path.display())]
+    JsonShape { path: PathBuf, line: u64, column: usize, form: &'static str, message: String },
 
-    /// A Parquet file that does not read.
+    /// A value, or a whole column, of another type than the one wanted, as `expected` says.
+    #[error("{place}: column `{column}` holds {found}; {expected}")]
+    WrongType { place: Place, column: String, found: String, expected: &'static str },
+
+    /// A Parquet or Arrow file that does not read.
     #[error(
-        "{}: not a readable Parquet file ({message}); it may be cut short: write or download it again",
+        "{}: not a readable {form} file ({message}); it may be cut short: write or download it again",
         .path.display()
     )]
-    Parquet { path: PathBuf, message: String },
+    Columnar { path: PathBuf, form: &'static str, message: String },
 
     /// A row without text. `more` counts the further rows.
     #[error("{place}: column `{column}` is empty{}; fill the text in, or remove the row", and_more(*.more))]
@@ -257,6 +350,15 @@ impl DataError {
             }
         }
     }
+}
+
+/// The command that makes a file UTF-8.
+fn iconv(path: &Path, encoding: &str) -> String {
+    let shown = path.display();
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        return format!("gzip -dc {shown} | iconv -f {encoding} -t UTF-8 > {}", path.with_extension("").display());
+    }
+    format!("iconv -f {encoding} -t UTF-8 {shown} > {shown}.utf8")
 }
 
 fn and_more(more: usize) -> String {

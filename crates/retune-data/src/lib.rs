@@ -2,8 +2,8 @@
 //!
 //! The road, each step one module:
 //!
-//! 1. [`sources::read`]: a CSV, TSV, JSON, JSONL or Parquet file → a [`Table`], a polars frame of strings in which
-//!    every row knows the line it came from.
+//! 1. [`sources::read_columns`]: a CSV, TSV, JSON, JSONL, Parquet, Arrow, CoNLL, SQuAD or text file, or many of one
+//!    form → a [`Table`], a polars frame of strings and lists of strings in which every row knows its file and line.
 //! 2. [`LabelMap`]: the names of the classes ↔ their ids.
 //! 3. [`Examples`] (or, without labels, [`texts`]): one or two texts a row, checked for what is missing.
 //! 4. [`stratified_split`]: where there is no evaluation file.
@@ -14,6 +14,7 @@
 //!
 //! Everything that a user can get wrong in a file is a [`DataError`] that names the file, the line and the mend.
 
+mod answers;
 mod batch;
 mod error;
 mod examples;
@@ -27,12 +28,13 @@ mod table;
 mod tokenize;
 mod write;
 
+pub use answers::{FoundAnswers, Occurrence, find_answer, find_answers};
 pub use batch::{PackedBatch, collate, collate_unlabelled};
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
 pub use labels::LabelMap;
 pub use order::{EpochOrder, OrderState, evaluation_batches};
-pub use sources::DataFormat;
+pub use sources::{DataFormat, Form, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;
 pub use tokenize::{TextTokenizer, Tokenized};

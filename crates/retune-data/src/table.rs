@@ -1,4 +1,4 @@
-//! A polars frame of strings whose rows know where they come from.
+//! A polars frame of strings, and of lists of strings, whose rows know where they come from.
 
 use std::path::{Path, PathBuf};
 
@@ -6,48 +6,69 @@ use polars::prelude::*;
 
 use crate::error::{DataError, Place, Position};
 
-/// The wanted columns of one file, each as text, and the place of every row.
+pub(crate) use builder::{ColumnBuilder, Mismatch};
+
+mod builder;
+
+/// The wanted columns of one file, or of several of one form, and the place of every row.
 ///
 /// Values stand as they are in the file: nothing is inferred from them, so `007` stays `007`. An empty field is a null.
 #[derive(Clone, Debug)]
 pub struct Table {
     path: PathBuf,
     frame: DataFrame,
+    parts: Vec<Part>,
+}
+
+/// The rows of one file.
+#[derive(Clone, Debug)]
+struct Part {
+    path: PathBuf,
+    first_row: usize,
     positions: Positions,
 }
 
-/// Where the rows of a table stand in its file.
+/// Where the rows of one file stand in it.
 #[derive(Clone, Debug)]
 pub(crate) enum Positions {
     /// The line of each row.
     Lines(Vec<u64>),
+    /// The line and the column of each row, in documents whose rows may share a line.
+    Characters(Vec<(u32, u32)>),
     /// Rows follow each other without lines.
     Rows,
 }
 
 impl Table {
-    /// A table of `columns` (name, values), which are of one length; [`DataError::NoRows`] where that is 0.
-    pub(crate) fn new(
-        path: &Path,
-        columns: Vec<(&str, StringChunked)>,
-        positions: Positions,
-    ) -> Result<Self, DataError> {
-        let height = columns.first().map_or(0, |(_, values)| values.len());
+    /// A table of columns of one length; [`DataError::NoRows`] where that is 0.
+    pub(crate) fn new(path: &Path, columns: Vec<Column>, positions: Positions) -> Result<Self, DataError> {
+        let height = columns.first().map_or(0, Column::len);
         if height == 0 {
             return Err(DataError::NoRows { path: path.to_owned() });
         }
-        let columns = columns.into_iter().map(|(name, values)| values.with_name(name.into()).into_column()).collect();
-        let frame = DataFrame::new(height, columns)
-            .map_err(|error| DataError::Read { path: path.to_owned(), source: std::io::Error::other(error) })?;
-        Ok(Self { path: path.to_owned(), frame, positions })
+        let frame = DataFrame::new(height, columns).map_err(|error| unreadable(path, error))?;
+        let part = Part { path: path.to_owned(), first_row: 0, positions };
+        Ok(Self { path: path.to_owned(), frame, parts: vec![part] })
     }
 
-    /// The file.
+    /// The rows of several tables of the same columns, one after the other; `path` is what the user named.
+    pub(crate) fn join(path: &Path, tables: Vec<Table>) -> Result<Self, DataError> {
+        let mut tables = tables.into_iter();
+        let mut joined = tables.next().ok_or_else(|| DataError::NoRows { path: path.to_owned() })?;
+        for table in tables {
+            let first_row = joined.len();
+            joined.frame.vstack_mut_owned(table.frame).map_err(|error| unreadable(path, error))?;
+            joined.parts.extend(table.parts.into_iter().map(|part| Part { first_row, ..part }));
+        }
+        Ok(Self { path: path.to_owned(), ..joined })
+    }
+
+    /// What was read: a file, or a folder or a pattern of several.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The columns, each of polars' type `String`.
+    /// The columns, each of polars' type `String`, or a `List` of it.
     pub fn frame(&self) -> &DataFrame {
         &self.frame
     }
@@ -58,52 +79,104 @@ impl Table {
         self.frame.height()
     }
 
-    /// Where in the file `row` (from 0) stands.
+    /// Where in its file `row` (from 0) stands.
     pub fn position(&self, row: usize) -> Position {
-        match &self.positions {
-            Positions::Lines(lines) => Position::Line(lines[row]),
-            Positions::Rows => Position::Row(row as u64 + 1),
-        }
+        self.place(row).position
     }
 
-    /// [`Table::position`] with the path, for messages.
+    /// [`Table::position`] with the path of the file that holds the row, for messages.
     pub fn place(&self, row: usize) -> Place {
-        Place { path: self.path.clone(), position: self.position(row) }
+        let part = &self.parts[self.parts.partition_point(|part| part.first_row <= row) - 1];
+        let row = row - part.first_row;
+        let position = match &part.positions {
+            Positions::Lines(lines) => Position::Line(lines[row]),
+            Positions::Characters(places) => Position::Character { line: places[row].0, column: places[row].1 },
+            Positions::Rows => Position::Row(row as u64 + 1),
+        };
+        Place { path: part.path.clone(), position }
     }
 
-    /// The values of one column.
+    /// The values of one column of texts.
     ///
     /// # Errors
     ///
-    /// [`DataError::MissingColumn`] where `name` was not among the columns read.
+    /// [`DataError::MissingColumn`] where `name` was not among the columns read, [`DataError::WrongType`] where it was
+    /// read as lists.
     pub fn column(&self, name: &str) -> Result<&StringChunked, DataError> {
-        self.frame.column(name).and_then(Column::str).map_err(|_| DataError::MissingColumn {
+        let column = self.find(name)?;
+        column.str().map_err(|_| self.wrong_type(name, "lists", Wanted::Text(name)))
+    }
+
+    /// The values of one column of lists; `None` for a null.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::MissingColumn`] where `name` was not among the columns read, [`DataError::WrongType`] where it was
+    /// read as texts.
+    pub fn lists(&self, name: &str) -> Result<Vec<Option<Vec<&str>>>, DataError> {
+        let column = self.find(name)?;
+        column.list().ok().and_then(lists_of).ok_or_else(|| self.wrong_type(name, "texts", Wanted::List(name)))
+    }
+
+    fn find(&self, name: &str) -> Result<&Column, DataError> {
+        self.frame.column(name).map_err(|_| DataError::MissingColumn {
             path: self.path.clone(),
             column: name.to_owned(),
             columns: self.frame.get_column_names().iter().map(ToString::to_string).collect(),
         })
     }
+
+    fn wrong_type(&self, name: &str, found: &str, wanted: Wanted<'_>) -> DataError {
+        let (column, found) = (name.to_owned(), found.to_owned());
+        DataError::WrongType { place: self.place(0), column, found, expected: wanted.expected() }
+    }
 }
 
-/// The values of one column, gathered row by row.
-pub(crate) struct ColumnBuilder<'a> {
-    pub(crate) name: &'a str,
-    values: StringChunkedBuilder,
+/// A column to read, and what its values shall be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// Texts. Numbers and truth values become text.
+    Text(&'a str),
+    /// Lists of texts, of numbers or of truth values.
+    List(&'a str),
+    /// Lists, or texts in which this character stands between the items; white space around an item falls away.
+    Separated(&'a str, char),
 }
 
-impl<'a> ColumnBuilder<'a> {
-    pub(crate) fn new(name: &'a str) -> Self {
-        Self { name, values: StringChunkedBuilder::new(name.into(), 0) }
+impl<'a> Wanted<'a> {
+    /// The column's name.
+    pub fn name(self) -> &'a str {
+        match self {
+            Wanted::Text(name) | Wanted::List(name) | Wanted::Separated(name, _) => name,
+        }
     }
 
-    /// Appends a value; the empty string is a null.
-    pub(crate) fn push(&mut self, value: Option<&str>) {
-        self.values.append_option(value.filter(|value| !value.is_empty()));
+    /// What the values should be, for messages.
+    pub(crate) fn expected(self) -> &'static str {
+        match self {
+            Wanted::Text(_) => "texts and labels must be text, numbers or true/false",
+            Wanted::List(_) => "a list of texts is wanted, as [\"a\", \"b\"]",
+            Wanted::Separated(..) => "a list, or a text that is split into one, is wanted",
+        }
     }
+}
 
-    pub(crate) fn finish(self) -> (&'a str, StringChunked) {
-        (self.name, self.values.finish())
+/// The items of each row, borrowed from the frame; `None` where they are no strings.
+fn lists_of(column: &ListChunked) -> Option<Vec<Option<Vec<&str>>>> {
+    let mut rows = Vec::with_capacity(column.len());
+    for chunk in column.downcast_iter() {
+        let items: &<StringType as PolarsDataType>::Array = chunk.values().as_any().downcast_ref()?;
+        for row in 0..chunk.offsets().len_proxy() {
+            let (start, end) = chunk.offsets().start_end(row);
+            let is_valid = chunk.validity().is_none_or(|validity| validity.get_bit(row));
+            rows.push(is_valid.then(|| (start..end).map(|item| items.value(item)).collect()));
+        }
     }
+    Some(rows)
+}
+
+fn unreadable(path: &Path, error: PolarsError) -> DataError {
+    DataError::Read { path: path.to_owned(), source: std::io::Error::other(error) }
 }
 
 #[cfg(test)]
@@ -112,8 +185,8 @@ pub(crate) mod tests {
 
     /// `train.csv` with one column, `label`, whose first row is on line 2.
     pub(crate) fn table_of_labels(labels: &[&str]) -> Table {
-        let mut builder = ColumnBuilder::new("label");
-        labels.iter().for_each(|label| builder.push(Some(label)));
+        let mut builder = ColumnBuilder::new(Wanted::Text("label"));
+        labels.iter().for_each(|label| builder.push_text(Some(label)).expect("a text"));
         let lines = (2..).take(labels.len()).collect();
         Table::new(Path::new("train.csv"), vec![builder.finish()], Positions::Lines(lines)).expect("a table")
     }
@@ -122,7 +195,38 @@ pub(crate) mod tests {
     fn rows_know_their_places() {
         let table = table_of_labels(&["a", "b"]);
         assert_eq!(table.place(1).to_string(), "train.csv:3");
-        let rows = Table { positions: Positions::Rows, ..table };
-        assert_eq!(rows.place(1).to_string(), "train.csv, row 2");
+        let of =
+            |positions| Table::new(Path::new("a.json"), table.frame.columns().to_vec(), positions).expect("a table");
+        assert_eq!(of(Positions::Rows).place(1).to_string(), "a.json, row 2");
+        assert_eq!(of(Positions::Characters(vec![(1, 2), (1, 9)])).place(1).to_string(), "a.json:1:9");
+        let joined = Table::join(Path::new("*.csv"), vec![of(Positions::Rows), table]).expect("a table");
+        let places: Vec<_> = (0..4).map(|row| joined.place(row).to_string()).collect();
+        assert_eq!(places, ["a.json, row 1", "a.json, row 2", "train.csv:2", "train.csv:3"]);
+        assert_eq!(joined.column("label").expect("a column").iter().flatten().collect::<String>(), "abab");
+    }
+
+    #[test]
+    fn lists_keep_nulls_empty_lists_and_empty_items() {
+        let table = |rows: &[Option<&[&str]>]| {
+            let mut builder = ColumnBuilder::new(Wanted::List("tags"));
+            rows.iter().for_each(|row| match row {
+                Some(items) => builder.push_list(items.iter().copied()).expect("a list"),
+                None => builder.push_null(),
+            });
+            Table::new(Path::new("a.jsonl"), vec![builder.finish()], Positions::Rows).expect("a table")
+        };
+        let rows: [Option<&[&str]>; 4] =
+            [Some(&["a", "", "a text that is longer than what a view holds"]), None, Some(&[]), Some(&["é"])];
+        let expected: Vec<_> = rows.iter().map(|row| row.map(<[&str]>::to_vec)).collect();
+        assert_eq!(table(&rows).lists("tags").expect("lists"), expected);
+        let joined = Table::join(Path::new("*"), vec![table(&rows), table(&rows[2..])]).expect("a table");
+        assert_eq!(joined.lists("tags").expect("lists"), [&expected[..], &expected[2..]].concat());
+    }
+
+    #[test]
+    fn the_wrong_accessor_says_what_there_is() {
+        let table = table_of_labels(&["a"]);
+        let error = table.lists("label").expect_err("an error").to_string();
+        assert_eq!(error, "train.csv:2: column `label` holds texts; a list of texts is wanted, as [\"a\", \"b\"]");
     }
 }

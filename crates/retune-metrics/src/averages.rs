@@ -80,7 +80,7 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     ///
-    /// [`MetricError::Empty`]; [`MetricError::OutOfRange`] where β is negative or not finite.
+    /// [`MetricError::Empty`]; [`MetricError::OutOfRange`] where β is negative or above 1e100.
     pub fn f_beta(&self, beta: f64, average: Average) -> Result<f64, MetricError> {
         check_beta(beta)?;
         self.averaged("F-beta", average, |counts| counts.f_beta(beta))
@@ -90,7 +90,7 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     ///
-    /// [`MetricError::OutOfRange`] where β is negative or not finite.
+    /// [`MetricError::OutOfRange`] where β is negative or above 1e100.
     pub fn class_f_beta(&self, beta: f64) -> Result<Vec<f64>, MetricError> {
         check_beta(beta)?;
         Ok(self.class_counts().into_iter().map(|counts| counts.f_beta(beta)).collect()) // [c]

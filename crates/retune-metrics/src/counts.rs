@@ -68,10 +68,12 @@ pub(crate) fn averaged(counts: impl Iterator<Item = Counts>, average: Average, s
 }
 
 pub(crate) fn check_beta(beta: f64) -> Result<(), MetricError> {
-    // Of a larger one the square would overflow.
-    if (0.0..=1e150).contains(&beta) {
-        Ok(())
-    } else {
-        Err(MetricError::OutOfRange { quantity: "beta", value: beta, expected: "finite and not negative" })
+    if !(beta.is_finite() && beta >= 0.0) {
+        return Err(MetricError::OutOfRange { quantity: "beta", value: beta, expected: "finite and not negative" });
     }
+    // The square of a larger one would overflow.
+    if beta > 1e100 {
+        return Err(MetricError::OutOfRange { quantity: "beta", value: beta, expected: "at most 1e100" });
+    }
+    Ok(())
 }

@@ -110,7 +110,7 @@ impl EntityScores {
     ///
     /// # Errors
     ///
-    /// [`MetricError::Empty`] of no sequences; [`MetricError::OutOfRange`] where β is negative or not finite.
+    /// [`MetricError::Empty`] of no sequences; [`MetricError::OutOfRange`] where β is negative or above 1e100.
     pub fn f_beta(&self, beta: f64, average: Average) -> Result<f64, MetricError> {
         check_beta(beta)?;
         self.averaged("F-beta of entities", average, |counts| counts.f_beta(beta))

@@ -114,7 +114,7 @@ pub enum MetricError {
     },
     /// The measure averages over all classes, and of one of them it is not defined.
     #[error(
-        "{measure} is not defined for class {class}, as no example is {missing} of it; leave it out or weigh classes by support"
+        "{measure} is not defined for class {class}, where no example is {missing}; give examples of it and of others"
     )]
     OneSidedClass {
         /// The measure that was asked for.

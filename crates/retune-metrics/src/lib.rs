@@ -1,12 +1,28 @@
 //! Measures of a model's quality: pure numbers in, pure numbers out.
 //!
-//! Everything streams: a [`ConfusionMatrix`] and a [`MeanLoss`] keep their size however many examples they have seen,
-//! never the logits, and two of them merge into what one would have been. So evaluation needs no more memory at its
-//! end than at its start, and many processes give the measures of one.
+//! Everything streams: a measure is made empty, is updated with one example (or one batch) after another, and two of them
+//! merge into what one would have been, so many processes give the measures of one. Most keep their size however many
+//! examples they have seen, so evaluation needs no more memory at its end than at its start. Those that are exact
+//! functions of all scores keep the scores, and say so: [`BinaryScores`], [`MulticlassScores`], [`MultilabelScores`],
+//! [`RankCorrelation`], [`UnanswerableScores`].
 //!
-//! Values equal scikit-learn's. Where a measure is 0/0 it is 0 and never NaN, so that every result can be compared and
-//! written as JSON; the one difference from scikit-learn that this makes is noted at
-//! [`cohen_kappa`](ConfusionMatrix::cohen_kappa).
+//! | of | measures |
+//! |---|---|
+//! | classes | [`ConfusionMatrix`], [`TopKAccuracy`] |
+//! | probabilities | [`log_loss`], [`BrierScore`], [`Calibration`], [`Temperature`], [`MulticlassScores`] |
+//! | yes or no | [`BinaryScores`], [`BinaryCounts`] |
+//! | several labels | [`Multilabel`], [`MultilabelScores`], [`LabelRanking`] |
+//! | numbers | [`Regression`], [`RankCorrelation`] |
+//! | tags | [`EntityScores`], and [`entities`], which reads them |
+//! | answers | [`AnswerScores`] (SQuAD 1.1), [`UnanswerableScores`] (SQuAD 2.0) |
+//! | rankings | [`Retrieval`] |
+//! | tokens | [`Perplexity`], [`MeanLoss`] |
+//! | chance | [`Bootstrap`], [`McNemar`], [`randomization_test`] |
+//!
+//! Values equal those of scikit-learn, scipy, seqeval and the SQuAD scripts; every file says where it deviates. Where a
+//! share is 0/0 it is 0 and never NaN, so that every result can be compared and written as JSON; what is not defined at
+//! all, such as the correlation with a constant, is an error. The one difference from scikit-learn that the former makes
+//! is noted at [`cohen_kappa`](ConfusionMatrix::cohen_kappa).
 //!
 //! ```
 //! use retune_metrics::{Average, Bootstrap, ConfusionMatrix};

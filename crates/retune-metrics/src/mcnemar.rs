@@ -75,11 +75,14 @@ impl McNemar {
     ///
     /// # Errors
     ///
-    /// [`MetricError::Empty`] where the models never differ.
+    /// [`MetricError::Constant`] where the models never differ.
     pub fn chi_square(&self) -> Result<(f64, f64), MetricError> {
         let n = self.only_first + self.only_second;
         if n == 0 {
-            return Err(MetricError::Empty { measure: "McNemar's chi-square, of examples where the models differ," });
+            return Err(MetricError::Constant {
+                measure: "McNemar's chi-square",
+                quantity: "the outcomes of the two models",
+            });
         }
         let apart = self.only_first.abs_diff(self.only_second) as f64 - 1.0;
         let statistic = apart * apart / n as f64;

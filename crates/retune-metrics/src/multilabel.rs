@@ -63,7 +63,7 @@ impl Multilabel {
     ///
     /// [`MetricError::OtherCount`]; nothing is counted then.
     pub fn update(&mut self, labels: &[bool], predicted: &[bool]) -> Result<(), MetricError> {
-        same_count("labels, as many as there are", self.labels.len(), labels.len())?;
+        same_count("truths, one for each label", self.labels.len(), labels.len())?;
         same_count("decisions, one for each label", self.labels.len(), predicted.len())?;
         let mut example = Counts::default();
         let mut wrong = 0;
@@ -161,7 +161,7 @@ impl Multilabel {
     ///
     /// # Errors
     ///
-    /// [`MetricError::Empty`]; [`MetricError::OutOfRange`] where β is negative or not finite.
+    /// [`MetricError::Empty`]; [`MetricError::OutOfRange`] where β is negative or above 1e100.
     pub fn f_beta(&self, beta: f64, average: Average) -> Result<f64, MetricError> {
         check_beta(beta)?;
         self.averaged("F-beta", average, |counts| counts.f_beta(beta))

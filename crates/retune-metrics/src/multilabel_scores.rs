@@ -42,7 +42,7 @@ impl MultilabelScores {
     ///
     /// [`MetricError::OtherCount`], [`MetricError::NotFinite`]; nothing is added then.
     pub fn update(&mut self, labels: &[bool], scores: &[f64]) -> Result<(), MetricError> {
-        same_count("labels, as many as there are", self.labels.len(), labels.len())?;
+        same_count("truths, one for each label", self.labels.len(), labels.len())?;
         same_count("scores, one for each label", self.labels.len(), scores.len())?;
         all_finite("a score", scores)?;
         let decisions = labels.iter().zip(scores);

@@ -5,8 +5,9 @@
 //! Veenstra, "Representing text chunks" (1999). Models predict sequences that no scheme allows, so what such a sequence
 //! marks is a convention. The two here are those of seqeval 1.2.2: the lenient one is its default, and that of the
 //! CoNLL-2000 evaluation script; the strict one is its `mode="strict"`. Two deviations: a tag that is empty is an error,
-//! and each sequence is read on its own, where seqeval lets the type of the tag before a lenient sequence's first be `_`
-//! from the second sequence on. The latter shows only with tags that have neither a type nor one of the prefixes B, I, E, S.
+//! and each sequence is read on its own, where seqeval reads a corpus as one sequence with O between its parts. The latter
+//! shows only in a lenient reading of tags with other prefixes than B, I, E, S and O: such a tag may end an entity that has
+//! not begun, which here begins with its sequence, and there in the sequence in which one last began.
 
 use serde::{Deserialize, Serialize};
 

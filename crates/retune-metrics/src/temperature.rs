@@ -8,7 +8,8 @@
 //! NLL'(b) = mean of (E z − z_y),   NLL''(b) = mean of Var z,
 //!
 //! mean and variance being those of z under softmax(b·z). So NLL is convex in b, and its minimum is where NLL' passes
-//! zero: found by Newton's steps, each halved into the interval that is known to hold the zero where it would leave it.
+//! zero: found by Newton's steps. Where a step would leave the interval that is known to hold the zero, or is not half as
+//! long as the last, the interval is halved instead, so that steps to and fro across a bend of NLL' come to an end.
 
 use serde::{Deserialize, Serialize};
 
@@ -81,22 +82,23 @@ fn best_inverse(margins: &[f64], classes: usize) -> f64 {
     if Likelihood::at(high, margins, classes).slope <= 0.0 {
         return high;
     }
-    let mut inverse = 1.0;
+    let (mut inverse, mut last_step) = (1.0, f64::INFINITY);
     // Newton's steps converge in a few; halving alone would need about sixty.
     for _ in 0..200 {
         let Likelihood { slope, curvature, .. } = Likelihood::at(inverse, margins, classes);
+        let newton = inverse - slope / curvature;
+        if (newton - inverse).abs() <= 2.0 * f64::EPSILON * inverse || high - low <= 2.0 * f64::EPSILON * low {
+            break;
+        }
         if slope < 0.0 {
             low = inverse;
         } else {
             high = inverse;
         }
-        let newton = inverse - slope / curvature;
-        let next = if low < newton && newton < high { newton } else { low + (high - low) / 2.0 };
-        let moved = (next - inverse).abs();
+        let good = low < newton && newton < high && (newton - inverse).abs() <= last_step / 2.0;
+        let next = if good { newton } else { low + (high - low) / 2.0 };
+        last_step = (next - inverse).abs();
         inverse = next;
-        if slope == 0.0 || moved <= 4.0 * f64::EPSILON * inverse {
-            break;
-        }
     }
     inverse
 }

@@ -149,7 +149,9 @@ impl UnanswerableScores {
 
     /// The search of the script. It begins with every question called unanswerable and takes them back one by one, the
     /// least probable first, and among equals in the order in which they were added: the value is that between two of
-    /// these steps, so equals may be divided as no threshold can. The threshold is 0 where no step is better than the start.
+    /// these steps, so equals may be divided as no threshold can. A text that is not empty counts as wrong for an
+    /// unanswerable question even where nothing of it is left once normalised. The threshold is 0 where no step is better
+    /// than the start.
     fn best(&self, measure: &'static str, score: impl Fn(&Question) -> f64) -> Result<NoAnswerThreshold, MetricError> {
         if self.questions.is_empty() {
             return Err(MetricError::Empty { measure });

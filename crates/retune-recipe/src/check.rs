@@ -24,10 +24,11 @@ pub(crate) fn check_item(key: &'static Key, item: &Item) -> Result<Value, Proble
 pub(crate) fn check_text(key: &'static Key, text: &str) -> Result<Value, ProblemKind> {
     let toml = text.parse::<Toml>().ok();
     let value = match (key.kind, toml) {
-        (Kind::Columns, Some(list @ Toml::Array(_))) => list,
-        (Kind::Text | Kind::Path | Kind::Columns | Kind::Choice(_) | Kind::Device, Some(quoted @ Toml::String(_))) => {
-            quoted
-        }
+        (Kind::Columns | Kind::Names, Some(list @ Toml::Array(_))) => list,
+        (
+            Kind::Text | Kind::Path | Kind::Columns | Kind::Names | Kind::Choice(_) | Kind::Device,
+            Some(quoted @ Toml::String(_)),
+        ) => quoted,
         (Kind::Integer { .. } | Kind::Float(_) | Kind::Switch, Some(value)) => value,
         _ => Toml::from(text),
     };
@@ -42,7 +43,8 @@ pub(crate) fn check(key: &'static Key, toml: &Toml) -> Result<Value, ProblemKind
             let text = toml.as_str().ok_or_else(wrong)?;
             if text.trim().is_empty() { Err(out_of_range(key, toml)) } else { Ok(Value::Text(text.to_owned())) }
         }
-        Kind::Columns => columns(key, toml),
+        Kind::Columns => columns(key, toml, Some(2)),
+        Kind::Names => columns(key, toml, None),
         Kind::Integer { min } => {
             let number = toml.as_integer().ok_or_else(wrong)?;
             let number = u64::try_from(number).ok().filter(|number| *number >= min);
@@ -70,18 +72,20 @@ pub(crate) fn check(key: &'static Key, toml: &Toml) -> Result<Value, ProblemKind
     }
 }
 
-fn columns(key: &'static Key, toml: &Toml) -> Result<Value, ProblemKind> {
+/// Different names of columns, at most so many.
+fn columns(key: &'static Key, toml: &Toml, most: Option<usize>) -> Result<Value, ProblemKind> {
     let names: Option<Vec<String>> = match toml {
         Toml::String(name) => Some(vec![name.value().clone()]),
         Toml::Array(names) => names.iter().map(|name| name.as_str().map(str::to_owned)).collect(),
         _ => None,
     };
     let names = names.ok_or_else(|| wrong_type(key, describe(toml)))?;
-    let said = names.iter().all(|name| !name.is_empty());
-    match names.as_slice() {
-        [_] if said => Ok(Value::Texts(names)),
-        [first, second] if said && first != second => Ok(Value::Texts(names)),
-        _ => Err(out_of_range(key, toml)),
+    let are_said = !names.is_empty() && names.iter().all(|name| !name.is_empty());
+    let are_different = names.iter().enumerate().all(|(place, name)| !names[..place].contains(name));
+    if are_said && are_different && most.is_none_or(|most| names.len() <= most) {
+        Ok(Value::Texts(names))
+    } else {
+        Err(out_of_range(key, toml))
     }
 }
 
@@ -93,6 +97,7 @@ fn out_of_range(key: &'static Key, toml: &Toml) -> ProblemKind {
     let expected = match key.kind {
         Kind::Text | Kind::Path => format!("{} that is not empty", key.kind),
         Kind::Columns => "the name of one column or a list of two different ones".to_owned(),
+        Kind::Names => "the name of one column or a list of different ones".to_owned(),
         kind => kind.to_string(),
     };
     ProblemKind::OutOfRange { key: key.path, expected, found: written(toml), suggestion: None }

@@ -110,12 +110,20 @@ choices! {
         Tsv = "tsv",
         /// Tab-separated values in which a quotation mark is a character like any other, as in the GLUE files.
         TsvUnquoted = "tsv-unquoted",
-        /// One JSON array of objects.
+        /// One JSON document that holds an array of objects or of lists, or several.
         Json = "json",
-        /// One JSON object on each line.
+        /// One JSON object, or list, on each line.
         Jsonl = "jsonl",
         /// Apache Parquet.
         Parquet = "parquet",
+        /// Apache Arrow, a file (Feather) or a stream.
+        Arrow = "arrow",
+        /// Plain text, one example on each line.
+        Text = "text",
+        /// One token and its tags on each line, an empty line after each sentence.
+        Conll = "conll",
+        /// Questions on paragraphs, as in SQuAD.
+        Squad = "squad",
     }
 }
 

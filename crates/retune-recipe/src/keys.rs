@@ -41,6 +41,8 @@ pub enum Kind {
     Path,
     /// The names of one or two columns.
     Columns,
+    /// The names of any number of columns, in their order.
+    Names,
     /// A whole number of at least `min`.
     Integer {
         /// The least that is allowed.
@@ -62,6 +64,7 @@ impl fmt::Display for Kind {
             Kind::Text => f.write_str("a text"),
             Kind::Path => f.write_str("a path"),
             Kind::Columns => f.write_str("the name of one column or a list of two"),
+            Kind::Names => f.write_str("the name of one column or a list of names"),
             Kind::Integer { min } => write!(f, "a whole number, at least {min}"),
             Kind::Float(range) => write!(f, "a number {range}"),
             Kind::Switch => f.write_str("true or false"),

@@ -41,7 +41,7 @@ pub struct ModelPlan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataPlan {
-    /// The file to train on.
+    /// The file to train on; or a folder, a pattern, or an array of a document (`data.json#train`), as the next two.
     pub train: PathBuf,
     /// The file that decides which epoch's model is kept; `None` splits it off the training file.
     pub validation: Option<PathBuf>,
@@ -49,6 +49,8 @@ pub struct DataPlan {
     pub test: Option<PathBuf>,
     /// How the files are written.
     pub format: DataFormat,
+    /// The names of all columns of files that do not name them, all different; `None` where they do.
+    pub columns: Option<Vec<String>>,
     /// The one or two columns of text: never none, never more, never the same twice.
     pub text: Vec<String>,
     /// The column of the label; none of the text columns.
@@ -134,6 +136,7 @@ impl Plan {
             ("data.validation", data.validation.as_deref().and_then(path)),
             ("data.test", data.test.as_deref().and_then(path)),
             ("data.format", text(data.format)),
+            ("data.columns", data.columns.clone().map(Value::Texts)),
             ("data.text", Some(Value::Texts(data.text.clone()))),
             ("data.label", text(&data.label)),
             ("data.max_length", integer(data.max_length)),

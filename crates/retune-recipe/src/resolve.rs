@@ -1,5 +1,6 @@
 //! From what the user wrote to what the program runs on.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::choices::DataFormat;
@@ -62,6 +63,7 @@ impl Resolver<'_> {
             validation: self.optional("data.validation"),
             test: self.optional("data.test"),
             format: self.get::<DataFormat>("data.format")?,
+            columns: self.optional("data.columns"),
             text: text?,
             label: label?,
             max_length: self.get("data.max_length")?,
@@ -106,8 +108,11 @@ impl Resolver<'_> {
     /// `runs/` and the name of the recipe, or else of the training file.
     fn default_output(&self) -> PathBuf {
         let train: Option<PathBuf> = self.optional("data.train");
-        let stem = self.recipe.file.as_deref().or(train.as_deref()).and_then(Path::file_stem);
-        Path::new("runs").join(stem.unwrap_or("run".as_ref()))
+        let stem = match &self.recipe.file {
+            Some(recipe) => recipe.file_stem().map(OsString::from),
+            None => train.as_deref().and_then(name_of_data),
+        };
+        Path::new("runs").join(stem.unwrap_or("run".into()))
     }
 
     fn optional<T: FromValue>(&self, path: &'static str) -> Option<T> {
@@ -148,6 +153,17 @@ impl Resolver<'_> {
             self.problems.push(Problem { origin: None, kind: ProblemKind::Contradiction { first, second, reason } });
         }
     }
+}
+
+/// What a run on these data is called: the name of the file or the folder, without the chosen array, the extensions and
+/// the marks of a pattern, as `data` of `data.json#train` and `train` of `train-*.csv.gz`.
+fn name_of_data(path: &Path) -> Option<OsString> {
+    let name = path.file_name()?.to_str()?;
+    let file = name.split_once('#').map_or(name, |(file, _)| file);
+    let stem = Path::new(file.strip_suffix(".gz").unwrap_or(file)).file_stem()?.to_str()?;
+    let stem = stem.replace(['*', '?', '[', ']'], "");
+    let stem = stem.trim_matches(['-', '_', '.']);
+    (!stem.is_empty()).then(|| stem.into())
 }
 
 fn default_of(key: &Key) -> Option<Value> {

@@ -17,7 +17,8 @@ pub(crate) static KEYS: &[Key] = &[
         "Take files from folders and caches only, never from the network.").flag("--offline"),
 
     key("data.train", Kind::Path, Required,
-        "The file of examples to train on.").flag("--train"),
+        "The examples to train on: a file, a folder or a pattern of files, or an array of a document \
+         (data.json#train).").flag("--train"),
     key("data.validation", Kind::Path, Unset("unset: split off the training file"),
         "The file that decides which epoch's model is kept.").flag("--eval"),
     key("data.test", Kind::Path, Unset("unset: no test"),
@@ -25,8 +26,12 @@ pub(crate) static KEYS: &[Key] = &[
     key("data.format", Kind::Choice(DataFormat::NAMES), Text("auto"),
         "How the files are written; auto goes by the extension. In tsv-unquoted, a quotation mark is a character like \
          any other.").flag("--format"),
+    key("data.columns", Kind::Names, Unset("unset: the files name their columns"),
+        "The names of all columns, in their order, of files that do not name them: CSV and TSV without a header, JSON \
+         rows that are lists, CoNLL.").flag("--columns"),
     key("data.text", Kind::Columns, Required,
-        "The column that holds the text, or the two columns of a pair of texts.").flag("--text"),
+        "The column that holds the text, or the two columns of a pair of texts; a.b names a nested field.")
+        .flag("--text"),
     key("data.label", Kind::Text, Required,
         "The column that holds the label.").flag("--label"),
     key("data.max_length", Kind::Integer { min: 3 }, Integer(128),

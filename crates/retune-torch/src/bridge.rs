@@ -1,9 +1,27 @@
 //! The boundary to C++. Tensors cross it as the addresses of `at::Tensor` objects, which is what tch's handles are.
 
+use crate::operation::{BoxedOperation, operation_backward, operation_forward};
+use crate::parallel::{Work, do_work};
+
 #[cxx::bridge(namespace = "retune")]
 pub(crate) mod ffi {
+    extern "Rust" {
+        type BoxedOperation;
+        fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> usize;
+        fn operation_backward(operation: &BoxedOperation, inputs: &[usize], gradient: usize) -> Vec<usize>;
+
+        type Work<'a>;
+        fn do_work(work: &Work<'_>, begin: usize, end: usize);
+    }
+
     unsafe extern "C++" {
         include!("shim.h");
+
+        /// Applies an operation of Rust's to `at::Tensor*` inputs, as a node of autograd; the result is a new tensor.
+        unsafe fn apply_operation(operation: Box<BoxedOperation>, inputs: &[usize]) -> Result<usize>;
+
+        /// Calls the work with parts of `0..count` on libtorch's threads.
+        fn parallel_for(count: usize, grain: usize, work: &Work<'_>) -> Result<()>;
 
         /// One AdamW step over all tensors at once. Every slice has the same length; entries are `at::Tensor*`.
         #[allow(clippy::too_many_arguments)]

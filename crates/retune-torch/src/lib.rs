@@ -6,6 +6,7 @@
 //! - [`mod@attention`]: attention of variable-length sequences on CUDA.
 //! - [`autocast`]: mixed precision with a chosen type, on the CPU too.
 //! - [`cuda`]: finding CUDA at run time, so that one binary serves machines with and without a GPU.
+//! - [`operation`]: differentiable operations written in Rust; [`slices`], [`parallel`]: what they compute with.
 //! - [`mod@file`]: files mapped into memory.
 //!
 //! Every call that libtorch can refuse returns [`TorchError`]; nothing here panics on what a user gives.
@@ -15,8 +16,11 @@ pub mod autocast;
 mod bridge;
 pub mod cuda;
 pub mod file;
+pub mod operation;
 pub mod optim;
+pub mod parallel;
 pub mod random;
+pub mod slices;
 
 /// What libtorch refused, or could not be loaded.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,15 @@
 #include "shim.h"
 
+#include "retune-torch/src/bridge.rs.h"
+
 #include <mutex>
 #include <optional>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
@@ -17,6 +21,7 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace retune {
 namespace {
@@ -38,7 +43,66 @@ at::Generator generator(std::int32_t cuda_index) {
   return at::globalContext().defaultGenerator(device);
 }
 
+// An operation of Rust's, kept from the forward to the backward pass.
+struct Operation : torch::CustomClassHolder {
+  explicit Operation(rust::Box<BoxedOperation> boxed) : boxed(std::move(boxed)) {}
+  rust::Box<BoxedOperation> boxed;
+};
+
+std::vector<std::size_t> addresses(const std::vector<at::Tensor> &list) {
+  std::vector<std::size_t> places;
+  places.reserve(list.size());
+  for (const at::Tensor &one : list) places.push_back(reinterpret_cast<std::size_t>(&one));
+  return places;
+}
+
+rust::Slice<const std::size_t> slice(const std::vector<std::size_t> &numbers) {
+  return rust::Slice<const std::size_t>(numbers.data(), numbers.size());
+}
+
+at::Tensor take(std::size_t address) {
+  auto *owned = reinterpret_cast<at::Tensor *>(address);
+  at::Tensor value = std::move(*owned);
+  delete owned;
+  return value;
+}
+
+class Node : public torch::autograd::Function<Node> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext *context, at::TensorList inputs,
+                            c10::intrusive_ptr<Operation> operation) {
+    const std::vector<at::Tensor> list = inputs.vec();
+    at::Tensor output = take(operation_forward(*operation->boxed, slice(addresses(list))));
+    context->save_for_backward(list);
+    context->saved_data["operation"] = c10::IValue::make_capsule(operation);
+    return output;
+  }
+
+  static std::vector<at::Tensor> backward(torch::autograd::AutogradContext *context,
+                                          std::vector<at::Tensor> gradients) {
+    const auto operation = c10::static_intrusive_pointer_cast<Operation>(context->saved_data["operation"].toCapsule());
+    const std::vector<at::Tensor> inputs = context->get_saved_variables();
+    const auto found = operation_backward(*operation->boxed, slice(addresses(inputs)),
+                                          reinterpret_cast<std::size_t>(&gradients[0]));
+    std::vector<at::Tensor> results;
+    results.reserve(found.size() + 1);
+    for (std::size_t address : found) results.push_back(take(address));
+    results.emplace_back();  // the operation itself
+    return results;
+  }
+};
+
 }  // namespace
+
+std::size_t apply_operation(rust::Box<BoxedOperation> operation, rust::Slice<const std::size_t> inputs) {
+  const std::vector<at::Tensor> list = tensors(inputs);
+  return give(Node::apply(at::TensorList(list), c10::make_intrusive<Operation>(std::move(operation))));
+}
+
+void parallel_for(std::size_t count, std::size_t grain, const Work &work) {
+  at::parallel_for(0, static_cast<std::int64_t>(count), static_cast<std::int64_t>(grain),
+                   [&](std::int64_t begin, std::int64_t end) { do_work(work, begin, end); });
+}
 
 void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const std::size_t> gradients,
                  rust::Slice<const std::size_t> first_moments, rust::Slice<const std::size_t> second_moments,

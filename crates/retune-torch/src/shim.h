@@ -8,6 +8,11 @@
 
 namespace retune {
 
+struct BoxedOperation;
+struct Work;
+
+std::size_t apply_operation(rust::Box<BoxedOperation> operation, rust::Slice<const std::size_t> inputs);
+void parallel_for(std::size_t count, std::size_t grain, const Work &work);
 void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const std::size_t> gradients,
                  rust::Slice<const std::size_t> first_moments, rust::Slice<const std::size_t> second_moments,
                  rust::Slice<const std::size_t> steps, double learning_rate, double beta1, double beta2,

@@ -94,7 +94,7 @@ fn run_argument() -> Arg {
         .help("The folder of a finished run")
 }
 
-fn file_arguments(help: &'static str) -> [Arg; 4] {
+fn file_arguments(help: &'static str) -> [Arg; 5] {
     [
         Arg::new("file").long("file").value_name("FILE").value_parser(value_parser!(PathBuf)).help(help),
         Arg::new("out")
@@ -109,6 +109,12 @@ fn file_arguments(help: &'static str) -> [Arg; 4] {
             .action(ArgAction::Append)
             .help("The column or the two columns of text [as in the run's plan]"),
         Arg::new("format").long("format").value_name("FORMAT").help("How the file is written [by its extension]"),
+        Arg::new("columns")
+            .long("columns")
+            .value_name("COLUMN")
+            .num_args(1..)
+            .action(ArgAction::Append)
+            .help("The names of all columns of a file that does not name them [it does]"),
     ]
 }
 
@@ -151,6 +157,7 @@ fn key_argument(key: &'static Key) -> Option<Arg> {
     Some(match key.kind {
         Kind::Switch => argument.action(ArgAction::SetTrue),
         Kind::Columns => argument.value_name("COLUMN").num_args(1..=2).action(ArgAction::Append),
+        Kind::Names => argument.value_name("COLUMN").num_args(1..).action(ArgAction::Append),
         // A negative number is the recipe's to refuse, with a message that names the range.
         _ => argument.value_name(placeholder(key.kind)).allow_negative_numbers(true),
     })
@@ -188,7 +195,7 @@ pub fn recipe_of(matches: &ArgMatches) -> anyhow::Result<Recipe> {
             _ => {
                 let values: Vec<&String> = matches.get_many(key.path).into_iter().flatten().collect();
                 match (key.kind, values.as_slice()) {
-                    (Kind::Columns, values) => recipe.set_list(key.path, values, flag),
+                    (Kind::Columns | Kind::Names, values) => recipe.set_list(key.path, values, flag),
                     (_, [value]) => recipe.set(key.path, value, flag),
                     _ => &mut recipe,
                 }

@@ -15,6 +15,7 @@
 //! [`mod@reference`] is this, read aloud: one sequence after another. The other modules are backends that equal it, and
 //! [`attend`] chooses among them: [`rectangles`] anywhere, [`varlen`] on CUDA. Nothing is padded.
 
+pub mod packed;
 pub mod rectangles;
 pub mod reference;
 pub mod varlen;
@@ -68,6 +69,17 @@ impl Visibility {
             Self::Causal => j <= i,
             Self::Window { before, after } => i - before <= j && j <= i + after,
         }
+    }
+
+    /// The places of the keys that the query at place `i` may look at, of `keys` that there are.
+    pub fn seen(self, i: usize, keys: usize) -> std::ops::Range<usize> {
+        let (first, past) = match self {
+            Self::Bidirectional => (0, keys as i64),
+            Self::Causal => (0, i as i64 + 1),
+            Self::Window { before, after } => ((i as i64).saturating_sub(before), (i as i64 + 1).saturating_add(after)),
+        };
+        let past = past.clamp(0, keys as i64) as usize;
+        (first.max(0) as usize).min(past)..past
     }
 
     /// Whether every one of `queries` may look at every one of `keys`.
@@ -214,6 +226,9 @@ pub fn attend<'a>(
     let pairing = pairing.into();
     match varlen::supports(q, &pairing, attention) {
         Some(kernel) => varlen::attend(kernel, q, k, v, &pairing, attention, mode),
+        None if packed::is_preferred(q, &pairing, attention, mode) => {
+            packed::attend(q, k, v, &pairing, attention, mode)
+        }
         None => rectangles::attend(q, k, v, &pairing, attention, mode),
     }
 }

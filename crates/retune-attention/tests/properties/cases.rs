@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proptest::prelude::*;
-use retune_attention::attention::{rectangles, reference};
+use retune_attention::attention::{packed, rectangles, reference};
 use retune_attention::positions::relative::PlaceBias;
 use retune_attention::{Attention, Mode, Pairing, ScoreBias, SequenceLayout, Visibility, attend};
 use tch::{Device, Kind, Tensor};
@@ -16,14 +16,33 @@ use tch::{Device, Kind, Tensor};
 pub type Backend = fn(&Tensor, &Tensor, &Tensor, &Pairing<'_>, &Attention, Mode) -> Tensor;
 
 /// The backends that run on a processor. The last is the choice among them that callers get.
-pub const BACKENDS: [(&str, Backend); 3] =
-    [("reference", reference::attend), ("rectangles", rectangles::attend), ("attend", dispatched)];
+pub const BACKENDS: [(&str, Backend); 4] = [
+    ("reference", reference::attend),
+    ("rectangles", rectangles::attend),
+    ("packed", packed_where_it_can),
+    ("attend", dispatched),
+];
 
 /// How often each property is tried.
 pub const CASES: u32 = 64;
 
 /// The type and device of all properties.
 pub const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
+
+/// The packed kernel has no bias and no half precision; with them, what it stands beside is tried again.
+fn packed_where_it_can(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    pairing: &Pairing<'_>,
+    how: &Attention,
+    mode: Mode,
+) -> Tensor {
+    match packed::supports(q, pairing) {
+        true => packed::attend(q, k, v, pairing, how, mode),
+        false => rectangles::attend(q, k, v, pairing, how, mode),
+    }
+}
 
 fn dispatched(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, how: &Attention, mode: Mode) -> Tensor {
     attend(q, k, v, *pairing, how, mode)

@@ -107,6 +107,12 @@ proptest! {
         for (s, (&queries, &keys)) in case.queries.iter().zip(&case.keys).enumerate() {
             let scores = randn([case.heads(), queries as i64, keys as i64]);
             let weights = reference::weights(&scores, case.visibility);
+            // Of one head alone, and of several batches of them, they are the same.
+            for head in 0..case.heads() {
+                prop_assert!(reference::weights(&scores.get(head), case.visibility).equal(&weights.get(head)));
+            }
+            let batches = scores.unsqueeze(0).unsqueeze(0);
+            prop_assert!(reference::weights(&batches, case.visibility).get(0).get(0).equal(&weights));
             for i in 0..queries as i64 {
                 let seen = batch.seen(s, i);
                 for h in 0..case.heads() {

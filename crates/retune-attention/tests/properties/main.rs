@@ -14,5 +14,6 @@ mod heads;
 mod invariance;
 mod layers;
 mod masking;
+mod packed;
 mod positions;
 mod seeded;

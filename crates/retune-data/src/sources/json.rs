@@ -1,161 +1,153 @@
-//! JSON and JSONL: objects whose fields are the columns.
+//! JSON and JSONL: rows that are objects, whose fields are the columns, or lists, whose items were given names.
+
+mod document;
+mod nested;
+mod position;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 use super::load::message_without_position;
-use crate::error::{DataError, Place, Position};
-use crate::table::{ColumnBuilder, Positions, Table};
+use super::{Request, line_of};
+use crate::error::{DataError, Place};
+use crate::table::{ColumnBuilder, Mismatch, Positions, Table};
+pub(super) use position::{Cursor, Start};
 
-const ARRAY_WANTED: &str = "an array of objects, or an object that holds exactly one array of objects";
-
-/// Reads JSONL: one object a line; empty lines are skipped.
-pub(super) fn read_lines(path: &Path, text: &str, columns: &[&str]) -> Result<Table, DataError> {
-    let mut rows = Rows::new(path, columns);
+/// Reads JSONL: one row a line; empty lines are skipped.
+pub(super) fn read_lines(path: &Path, text: &str, request: &Request<'_>) -> Result<Table, DataError> {
+    let mut rows = Rows::new(path, request);
+    let mut places = Vec::new();
     for (line, content) in (1..).zip(text.lines()) {
         if !content.trim().is_empty() {
-            rows.push(Start { line, column: 0 }, content)?;
+            rows.push(Start { line, column: 0 }, line_of(path, line), content)?;
+            places.push(line);
         }
     }
-    rows.finish()
+    rows.finish(Positions::Lines(places))
 }
 
 /// Reads one JSON document.
-pub(super) fn read(path: &Path, text: &str, columns: &[&str]) -> Result<Table, DataError> {
-    let syntax = |error| json_error(path, Start { line: 1, column: 0 }, &error);
-    let elements = match text.trim_start().as_bytes().first() {
-        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text).map_err(syntax)?,
-        Some(b'{') => only_array(path, &serde_json::from_str(text).map_err(syntax)?)?,
-        _ => {
-            let value: &RawValue = serde_json::from_str(text).map_err(syntax)?;
-            let place = Place { path: path.to_owned(), position: Position::Line(1) };
-            return Err(DataError::NotRecords { place, expected: ARRAY_WANTED, found: kind_of(value) });
-        }
-    };
-    let mut rows = Rows::new(path, columns);
-    let mut cursor = Cursor { text, at: 0, start: Start { line: 1, column: 0 } };
-    for element in elements {
-        rows.push(cursor.advance_to(element), element.get())?;
+pub(super) fn read(path: &Path, text: &str, request: &Request<'_>) -> Result<Table, DataError> {
+    let mut rows = Rows::new(path, request);
+    let mut places = Vec::new();
+    let mut cursor = Cursor::new(text);
+    for element in document::rows(path, text, request.array)? {
+        let start = cursor.advance_to(element.get());
+        rows.push(start, start.place(path), element.get())?;
+        places.push(start.character());
     }
-    rows.finish()
+    rows.finish(Positions::Characters(places))
 }
 
-/// Reads a `.json`, which many tools also call a file of one object a line.
-pub(super) fn read_guessing_lines(path: &Path, text: &str, columns: &[&str]) -> Result<Table, DataError> {
+/// Whether a `.json` is a file of one object a line, which many tools call so too.
+pub(super) fn looks_like_lines(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let first_is_object = lines.next().is_some_and(|line| serde_json::from_str::<Map<String, Value>>(line).is_ok());
-    if first_is_object && lines.next().is_some() {
-        tracing::info!("{}: read as JSONL, because its first line is a whole object", path.display());
-        return read_lines(path, text, columns);
-    }
-    read(path, text, columns)
-}
-
-/// The one field of a document that is an array of objects.
-fn only_array<'a>(path: &Path, document: &BTreeMap<String, &'a RawValue>) -> Result<Vec<&'a RawValue>, DataError> {
-    let mut arrays = document
-        .values()
-        .filter(|value| value.get().starts_with('['))
-        .filter_map(|value| serde_json::from_str::<Vec<&RawValue>>(value.get()).ok())
-        .filter(|elements| elements.iter().all(|element| element.get().starts_with('{')));
-    let found = match (arrays.next(), arrays.next()) {
-        (Some(elements), None) => return Ok(elements),
-        (Some(_), Some(_)) => "an object that holds several",
-        (None, _) => "an object that holds none",
-    };
-    let place = Place { path: path.to_owned(), position: Position::Line(1) };
-    Err(DataError::NotRecords { place, expected: ARRAY_WANTED, found })
-}
-
-/// Where a piece of JSON begins: the line, from 1, and the bytes before it on that line.
-#[derive(Clone, Copy)]
-struct Start {
-    line: u64,
-    column: usize,
-}
-
-/// Counts lines from one array element to the next, so that counting stays linear in the text.
-struct Cursor<'a> {
-    text: &'a str,
-    at: usize,
-    start: Start,
-}
-
-impl Cursor<'_> {
-    /// `element` borrows from the text, so its address says where it stands.
-    fn advance_to(&mut self, element: &RawValue) -> Start {
-        let offset = element.get().as_ptr().addr() - self.text.as_ptr().addr();
-        let between = &self.text[self.at..offset];
-        match between.rfind('\n') {
-            Some(last) => {
-                self.start.line += between.matches('\n').count() as u64;
-                self.start.column = between.len() - last - 1;
-            }
-            None => self.start.column += between.len(),
-        }
-        self.at = offset;
-        self.start
-    }
+    first_is_object && lines.next().is_some()
 }
 
 /// The rows so far.
 struct Rows<'a> {
     path: &'a Path,
+    names: &'a [String],
     builders: Vec<ColumnBuilder<'a>>,
-    lines: Vec<u64>,
+    is_empty: bool,
 }
 
 impl<'a> Rows<'a> {
-    fn new(path: &'a Path, columns: &[&'a str]) -> Self {
-        Self { path, builders: columns.iter().map(|name| ColumnBuilder::new(name)).collect(), lines: Vec::new() }
+    fn new(path: &'a Path, request: &Request<'a>) -> Self {
+        Self { path, names: request.names, builders: request.builders(), is_empty: true }
     }
 
-    fn push(&mut self, start: Start, json: &str) -> Result<(), DataError> {
-        let place = || Place { path: self.path.to_owned(), position: Position::Line(start.line) };
-        let value: Value = serde_json::from_str(json).map_err(|error| json_error(self.path, start, &error))?;
-        let Value::Object(object) = value else {
-            let found = kind(&value);
-            return Err(DataError::NotRecords { place: place(), expected: "an object, as {\"text\": …}", found });
-        };
-        self.check_fields(&object, place)?;
+    fn push(&mut self, start: Start, place: Place, json: &str) -> Result<(), DataError> {
+        let value: Value =
+            serde_json::from_str(json).map_err(|error| json_error(self.path, start, &error, CUT_LINE))?;
+        let object = self.object(value, &place)?;
+        self.check_fields(&object, &place)?;
         for builder in &mut self.builders {
-            let value = &object[builder.name];
-            let Some(text) = scalar_text(value) else {
-                let (column, found) = (builder.name.to_owned(), kind(value).to_owned());
-                return Err(DataError::WrongType { place: place(), column, found });
-            };
-            builder.push(text.as_deref());
+            let value = nested::find(&object, builder.name()).unwrap_or(&Value::Null);
+            push_value(builder, value, &place)?;
         }
-        self.lines.push(start.line);
+        self.is_empty = false;
         Ok(())
     }
 
+    /// The row as an object; the items of a list take the names that were given.
+    fn object(&self, value: Value, place: &Place) -> Result<Map<String, Value>, DataError> {
+        match value {
+            Value::Object(object) => Ok(object),
+            Value::Array(items) if self.names.is_empty() => {
+                Err(DataError::UnnamedColumns { place: place.clone(), items: items.len() })
+            }
+            Value::Array(items) if items.len() == self.names.len() => {
+                Ok(self.names.iter().cloned().zip(items).collect())
+            }
+            Value::Array(items) => Err(DataError::FieldCount {
+                place: place.clone(),
+                expected: self.names.len(),
+                as_in: super::AS_NAMED,
+                found: items.len(),
+                hint: "every row must have an item for each name",
+            }),
+            other => {
+                let (expected, found) = ("an object, as {\"text\": …}, or a list", kind(&other));
+                Err(DataError::NotRecords { place: place.clone(), expected, found })
+            }
+        }
+    }
+
     /// A field that the first object lacks is probably misnamed; one that a later object lacks is that object's fault.
-    fn check_fields(&self, object: &Map<String, Value>, place: impl Fn() -> Place) -> Result<(), DataError> {
-        let missing = self.builders.iter().map(|builder| builder.name).filter(|name| !object.contains_key(*name));
+    fn check_fields(&self, object: &Map<String, Value>, place: &Place) -> Result<(), DataError> {
+        let missing = self.builders.iter().map(ColumnBuilder::name).filter(|name| nested::find(object, name).is_none());
         let problem = |name: &str| {
-            let (name, there) = (name.to_owned(), object.keys().cloned().collect());
-            if self.lines.is_empty() {
+            let (name, there) = (name.to_owned(), nested::names(object, name));
+            if self.is_empty {
                 DataError::MissingColumn { path: self.path.to_owned(), column: name, columns: there }
             } else {
-                DataError::MissingField { place: place(), field: name, fields: there }
+                DataError::MissingField { place: place.clone(), field: name, fields: there }
             }
         };
         DataError::gather(missing.map(problem).collect())
     }
 
-    fn finish(self) -> Result<Table, DataError> {
-        let columns = self.builders.into_iter().map(ColumnBuilder::finish).collect();
-        Table::new(self.path, columns, Positions::Lines(self.lines))
+    fn finish(self, positions: Positions) -> Result<Table, DataError> {
+        Table::new(self.path, self.builders.into_iter().map(ColumnBuilder::finish).collect(), positions)
     }
 }
 
+/// Appends a value where it is of the wanted type.
+fn push_value(builder: &mut ColumnBuilder<'_>, value: &Value, place: &Place) -> Result<(), DataError> {
+    let wanted = builder.wanted;
+    let wrong = |found: String| DataError::WrongType {
+        place: place.clone(),
+        column: wanted.name().to_owned(),
+        found,
+        expected: wanted.expected(),
+    };
+    let pushed = match value {
+        Value::Array(items) => {
+            let mut texts = Vec::with_capacity(items.len());
+            for (number, item) in (1..).zip(items) {
+                let text = scalar_text(item).flatten();
+                texts.push(text.ok_or_else(|| wrong(format!("a list whose item {number} is {}", kind(item))))?);
+            }
+            builder.push_list(texts.iter().map(AsRef::as_ref))
+        }
+        Value::Null => {
+            builder.push_null();
+            return Ok(());
+        }
+        Value::Object(_) => return Err(wrong(kind(value).to_owned())),
+        scalar => builder.push_text(scalar_text(scalar).flatten().as_deref()),
+    };
+    pushed.map_err(|Mismatch| wrong(kind(value).to_owned()))
+}
+
 /// The text of a value that is one: `Some(None)` for null, `None` for an array or an object.
-fn scalar_text(value: &Value) -> Option<Option<Cow<'_, str>>> {
+pub(super) fn scalar_text(value: &Value) -> Option<Option<Cow<'_, str>>> {
     match value {
         Value::Null => Some(None),
         Value::Bool(value) => Some(Some(value.to_string().into())),
@@ -187,13 +179,13 @@ fn kind_of(raw: &RawValue) -> &'static str {
     serde_json::from_str(raw.get()).map_or("something else", |value| kind(&value))
 }
 
+/// What to do about a text that ends too early.
+const CUT_LINE: &str = "the text ends too early: in JSONL each line is one whole object";
+pub(super) const CUT_DOCUMENT: &str = "the document ends too early: write or download it again";
+
 /// serde's error, which counts from the start of what it was given, moved to where that stands in the file.
-fn json_error(path: &Path, start: Start, error: &serde_json::Error) -> DataError {
-    let line = start.line + (error.line() as u64).saturating_sub(1);
-    let column = error.column() + if error.line() <= 1 { start.column } else { 0 };
-    let hint = match error.classify() {
-        serde_json::error::Category::Eof => "the text ends too early: in JSONL each line is one whole object",
-        _ => "correct it there",
-    };
+pub(super) fn json_error(path: &Path, start: Start, error: &serde_json::Error, cut: &'static str) -> DataError {
+    let (line, column) = start.moved_by(error);
+    let hint = if error.is_eof() { cut } else { "correct it there" };
     DataError::Json { path: path.to_owned(), line, column, message: message_without_position(error), hint }
 }

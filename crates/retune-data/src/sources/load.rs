@@ -1,16 +1,16 @@
-//! A text file as one string, checked to be UTF-8.
+//! A file as bytes, decompressed, or as one string, checked to be UTF-8.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
 
 use crate::error::DataError;
 
-/// The text of a file, without byte order mark.
+/// The text of a file, decompressed, without byte order mark.
 pub(crate) fn text(path: &Path) -> Result<String, DataError> {
-    check_is_file(path)?;
-    let bytes = fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    let mut text = String::from_utf8(bytes).map_err(|error| {
+    let mut text = String::from_utf8(bytes(path)?).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
         not_utf8(path, error.as_bytes(), offset)
     })?;
@@ -21,6 +21,31 @@ pub(crate) fn text(path: &Path) -> Result<String, DataError> {
         return Err(DataError::Empty { path: path.to_owned() });
     }
     Ok(text)
+}
+
+/// The content of a file, decompressed where it is gzip, of one member or of several.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    const GZIP: [u8; 2] = [0x1F, 0x8B];
+
+    check_is_file(path)?;
+    let bytes = fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    // No text in UTF-8 begins so, and no file of the other forms.
+    if !bytes.starts_with(&GZIP) {
+        return match is_called_gzip(path) && !bytes.is_empty() {
+            true => Err(DataError::NotGzip { path: path.to_owned() }),
+            false => Ok(bytes),
+        };
+    }
+    let mut content = Vec::new();
+    match MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut content) {
+        Ok(_) => Ok(content),
+        Err(error) => Err(DataError::Gzip { path: path.to_owned(), bytes: content.len(), message: error.to_string() }),
+    }
+}
+
+/// Whether the name ends in `.gz`.
+pub(crate) fn is_called_gzip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
 }
 
 /// That there is something to open, and that it is not a directory.

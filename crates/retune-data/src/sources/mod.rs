@@ -1,27 +1,38 @@
-//! One file a form: whatever the form, the wanted columns come out as one [`Table`] of strings.
+//! One file a form: whatever the form, the wanted columns come out as one [`Table`] of strings and of lists of strings.
 //!
 //! Text forms are read by parsers that are strict about structure and keep line numbers, and the frame is made from
 //! what they find: a reader that guesses types or repairs rows would hide the very mistakes that must be named.
-//! Parquet, which has types and no lines, is read by polars.
+//! Parquet and Arrow, which have types and no lines, are read by polars.
+//!
+//! A path names one file; or a folder, whose data files are read in the order of their names; or a pattern, as
+//! `train-*.parquet`; or one array of a JSON document, as `data.json#train`. Any file may be compressed by gzip.
 
+mod arrow;
+mod columnar;
+mod conll;
 mod delimited;
+mod files;
 mod json;
 pub(crate) mod load;
 mod parquet;
+mod plain_text;
 mod records;
+mod squad;
 
 use std::fmt::Display;
 use std::path::Path;
 
-use crate::error::DataError;
-use crate::table::Table;
+pub use crate::table::Wanted;
+
+use crate::error::{DataError, Place, Position};
+use crate::table::{ColumnBuilder, Table};
 use records::Dialect;
 
 /// The form of a data file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DataFormat {
     /// By the extension; a `.tsv` is read as quoted, or as unquoted where that cannot be right; a `.json` of many
-    /// objects, one a line, is read as JSONL.
+    /// objects, one a line, is read as JSONL, and one in the form of SQuAD as that.
     #[default]
     Auto,
     /// Commas; fields may be in double quotes, and then hold commas, line ends and doubled quotes (RFC 4180).
@@ -30,56 +41,179 @@ pub enum DataFormat {
     Tsv,
     /// Tabs, and no quoting: a quote is a character like any other.
     TsvUnquoted,
-    /// One array of objects, or an object that holds exactly one array of objects.
+    /// One array of objects, or of lists; or an object that holds one, or several of which the path chooses one.
     Json,
-    /// One object a line.
+    /// One object, or one list, a line.
     Jsonl,
     /// Apache Parquet.
     Parquet,
+    /// Apache Arrow, as a file (Feather) or as a stream.
+    Arrow,
+    /// One example a line: the column `text`.
+    Text,
+    /// One token a line, with its tags, and an empty line after each sentence: columns of lists.
+    Conll,
+    /// Questions on paragraphs, as in SQuAD 1.1 and 2.0.
+    Squad,
 }
 
-/// Reads the named columns of a file, which has a header or field names. Repeated names are read once.
+/// How a file is written, as far as it does not say so itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// The form.
+    pub format: DataFormat,
+    /// The names of the columns, in their order, for forms that may lack them: CSV and TSV without a header, JSON rows
+    /// that are lists, CoNLL, and plain text. Empty for a file that names its columns. Other forms take no notice.
+    pub columns: Vec<String>,
+}
+
+/// Reads the named columns of a file, which has a header or field names, as texts. Repeated names are read once.
+///
+/// # Errors
+///
+/// As [`read_columns`].
+pub fn read(path: &Path, format: DataFormat, columns: &[&str]) -> Result<Table, DataError> {
+    let wanted: Vec<_> = columns.iter().map(|name| Wanted::Text(name)).collect();
+    read_columns(path, &Form { format, columns: Vec::new() }, &wanted)
+}
+
+/// Reads the wanted columns of a file, of a folder, of the files that match a pattern, or of one array of a document.
+/// A name that is wanted twice is read as it is wanted first.
+///
+/// In JSON, Parquet and Arrow a name may be a path to a nested field, as `answers.text`.
 ///
 /// # Errors
 ///
 /// Everything that can be wrong with a file, as the variants of [`DataError`] say; missing columns all at once.
-pub fn read(path: &Path, format: DataFormat, columns: &[&str]) -> Result<Table, DataError> {
-    let columns = &without_repeats(columns);
-    let text = || load::text(path);
-    match format {
-        DataFormat::Auto => match extension(path).as_str() {
-            "csv" => read(path, DataFormat::Csv, columns),
-            "tsv" => delimited::read_guessing_quotes(path, &text()?, columns),
-            "json" => json::read_guessing_lines(path, &text()?, columns),
-            "jsonl" | "ndjson" => read(path, DataFormat::Jsonl, columns),
-            "parquet" => read(path, DataFormat::Parquet, columns),
-            _ => {
-                // A wrong path is the likelier mistake, and the one to name first.
-                load::check_is_file(path)?;
-                Err(DataError::UnknownFormat { path: path.to_owned() })
-            }
-        },
-        DataFormat::Csv => delimited::read(path, &text()?, Dialect::Csv, columns),
-        DataFormat::Tsv => delimited::read(path, &text()?, Dialect::Tsv, columns),
-        DataFormat::TsvUnquoted => delimited::read(path, &text()?, Dialect::TsvUnquoted, columns),
-        DataFormat::Json => json::read(path, &text()?, columns),
-        DataFormat::Jsonl => json::read_lines(path, &text()?, columns),
-        DataFormat::Parquet => parquet::read(path, columns),
+pub fn read_columns(path: &Path, form: &Form, wanted: &[Wanted<'_>]) -> Result<Table, DataError> {
+    let wanted = &without_repeats(wanted);
+    let found = files::find(path, form.format)?;
+    let request = Request { names: &form.columns, wanted, array: found.array.as_deref() };
+    let mut tables = Vec::with_capacity(found.paths.len());
+    for file in &found.paths {
+        tables.push(read_file(file, form.format, &request)?);
+    }
+    Table::join(path, tables)
+}
+
+/// What is asked of each file.
+struct Request<'a> {
+    /// Names of columns, where the file does not give them.
+    names: &'a [String],
+    wanted: &'a [Wanted<'a>],
+    /// The array of a JSON document that holds the rows.
+    array: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    fn builders(&self) -> Vec<ColumnBuilder<'a>> {
+        self.wanted.iter().map(|wanted| ColumnBuilder::new(*wanted)).collect()
     }
 }
 
-fn extension(path: &Path) -> String {
-    path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
+fn read_file(path: &Path, format: DataFormat, request: &Request<'_>) -> Result<Table, DataError> {
+    let text = || load::text(path);
+    let stated = match format {
+        DataFormat::Auto => files::format_of(path).ok_or_else(|| {
+            // A wrong path is the likelier mistake, and the one to name first.
+            load::check_is_file(path).err().unwrap_or_else(|| DataError::UnknownFormat { path: path.to_owned() })
+        })?,
+        stated => stated,
+    };
+    if let Some(name) = request.array.filter(|_| stated != DataFormat::Json) {
+        return Err(DataError::NoArrays { path: path.to_owned(), name: name.to_owned(), form: stated.name() });
+    }
+    match stated {
+        DataFormat::Tsv if format == DataFormat::Auto => delimited::read_guessing_quotes(path, &text()?, request),
+        DataFormat::Json if format == DataFormat::Auto => read_guessing_json(path, &text()?, request),
+        DataFormat::Auto | DataFormat::Csv => delimited::read(path, &text()?, Dialect::Csv, request),
+        DataFormat::Tsv => delimited::read(path, &text()?, Dialect::Tsv, request),
+        DataFormat::TsvUnquoted => delimited::read(path, &text()?, Dialect::TsvUnquoted, request),
+        DataFormat::Json => json::read(path, &text()?, request),
+        DataFormat::Jsonl => json::read_lines(path, &text()?, request),
+        DataFormat::Parquet => parquet::read(path, request),
+        DataFormat::Arrow => arrow::read(path, request),
+        DataFormat::Text => plain_text::read(path, &text()?, request),
+        DataFormat::Conll => conll::read(path, &text()?, request),
+        DataFormat::Squad => squad::read(path, &text()?, request),
+    }
 }
 
-fn without_repeats<'a>(columns: &[&'a str]) -> Vec<&'a str> {
-    let mut seen = Vec::with_capacity(columns.len());
-    for column in columns {
-        if !seen.contains(column) {
-            seen.push(*column);
+/// Reads a `.json`, which may be a document, one object a line, or questions in the form of SQuAD.
+fn read_guessing_json(path: &Path, text: &str, request: &Request<'_>) -> Result<Table, DataError> {
+    if request.array.is_none() && json::looks_like_lines(text) {
+        tracing::info!("{}: read as JSONL, because its first line is a whole object", path.display());
+        return json::read_lines(path, text, request);
+    }
+    if request.array.is_none() && squad::looks_like_it(text) {
+        tracing::info!("{}: read in the form of SQuAD, because it holds questions on paragraphs", path.display());
+        return squad::read(path, text, request);
+    }
+    json::read(path, text, request)
+}
+
+impl DataFormat {
+    /// The form in a message.
+    fn name(self) -> &'static str {
+        match self {
+            DataFormat::Auto => "what the extension says",
+            DataFormat::Csv => "CSV",
+            DataFormat::Tsv | DataFormat::TsvUnquoted => "TSV",
+            DataFormat::Json => "JSON",
+            DataFormat::Jsonl => "JSONL",
+            DataFormat::Parquet => "Parquet",
+            DataFormat::Arrow => "Arrow",
+            DataFormat::Text => "plain text",
+            DataFormat::Conll => "CoNLL",
+            DataFormat::Squad => "SQuAD",
+        }
+    }
+}
+
+fn without_repeats<'a>(wanted: &[Wanted<'a>]) -> Vec<Wanted<'a>> {
+    let mut seen: Vec<Wanted<'a>> = Vec::with_capacity(wanted.len());
+    for &column in wanted {
+        if !seen.iter().any(|other| other.name() == column.name()) {
+            seen.push(column);
         }
     }
     seen
+}
+
+/// That each wanted column is among those of the file, which are all texts or all lists; every problem at once.
+fn check_columns(request: &Request<'_>, first: &Place, there: &[(&str, Holds)]) -> Result<(), DataError> {
+    let problem = |wanted: &Wanted<'_>| {
+        let column = wanted.name().to_owned();
+        let found = match there.iter().find(|(name, _)| *name == column) {
+            None => {
+                let columns = there.iter().map(|(name, _)| (*name).to_owned()).collect();
+                return Some(DataError::MissingColumn { path: first.path.clone(), column, columns });
+            }
+            Some((_, found)) => *found,
+        };
+        let found = match (wanted, found) {
+            (Wanted::Text(_), Holds::Lists) => "lists",
+            (Wanted::List(_), Holds::Texts) => "texts",
+            _ => return None,
+        };
+        let (place, found) = (first.clone(), found.to_owned());
+        Some(DataError::WrongType { place, column, found, expected: wanted.expected() })
+    };
+    DataError::gather(request.wanted.iter().filter_map(problem).collect())
+}
+
+/// What a column of a form holds, where the form says so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Texts,
+    Lists,
+}
+
+/// How many fields a record should have, where names were given for them.
+const AS_NAMED: &str = "as data.columns names them";
+
+fn line_of(path: &Path, line: u64) -> Place {
+    Place { path: path.to_owned(), position: Position::Line(line) }
 }
 
 /// A number as text: a whole one as an integer, because labels that went through a float are still `0` and `1`; any

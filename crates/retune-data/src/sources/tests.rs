@@ -42,6 +42,7 @@ fn shown(table: &Table) -> Vec<String> {
     let value = |name, row| table.column(name).expect("a column").get(row).unwrap_or("∅");
     let position = |row| match table.position(row) {
         Position::Line(line) => format!("line {line}"),
+        Position::Character { line, column } => format!("at {line}:{column}"),
         Position::Row(row) => format!("row {row}"),
     };
     (0..table.len()).map(|row| format!("{}: {} | {}", position(row), value("text", row), value("label", row))).collect()
@@ -105,7 +106,7 @@ fn json_in_its_forms() {
     ];
     assert_eq!(
         rows("a.json", &format!("[\n{}\n]", objects.join(","))),
-        ["line 2: a | 1", "line 2: 2.5 | true", "line 3: ∅ | x"]
+        ["at 2:1: a | 1", "at 2:42: 2.5 | true", "at 3:21: ∅ | x"]
     );
     assert_eq!(
         rows(
@@ -117,13 +118,13 @@ fn json_in_its_forms() {
                 objects[2]
             )
         ),
-        expected
+        ["at 2:1: a | 1", "at 4:1: 2.5 | true", "at 5:1: ∅ | x"]
     );
     let lines = format!("\n{}\r\n\n{}\n{}", objects[0], objects[1].replace('\n', ""), objects[2]);
     assert_eq!(rows("a.jsonl", &lines), expected);
     assert_eq!(rows("a.ndjson", &lines), expected);
     assert_eq!(rows("a.json", &lines), expected);
-    assert_eq!(rows("a.json", r#"[{"text": null, "label": 9007199254740993}]"#), ["line 1: ∅ | 9007199254740993"]);
+    assert_eq!(rows("a.json", r#"[{"text": null, "label": 9007199254740993}]"#), ["at 1:2: ∅ | 9007199254740993"]);
 }
 
 fn write_parquet(folder: &Folder, columns: Vec<Column>) -> PathBuf {
@@ -158,4 +159,6 @@ fn parquet_values_as_text() {
     );
 }
 
+mod broken;
 mod errors;
+mod forms;

@@ -1,10 +1,14 @@
-//! Measures against scikit-learn, their properties, and their messages.
+//! Measures against their references, their properties, and their messages.
 
 #![allow(
     clippy::unwrap_used,
     reason = "in a test a panic is the report; clippy exempts test functions, not their helpers"
 )]
 
+mod families;
+mod golden;
 mod messages;
 mod properties;
 mod reference;
+mod refusals;
+mod texts;

@@ -92,14 +92,14 @@ learning_rate = "fast"
     check(
         &[text],
         expect![[r#"
-        a.toml:3: unknown key 'model.paht'; did you mean 'model.path'?
-        a.toml:6: 'data.text' must be the name of one column or a list of two different ones; found ["a", "b", "c"]
-        a.toml:7: 'data.format' must be auto, csv, tsv, tsv-unquoted, json, jsonl or parquet; found "tvs"; did you mean 'tsv'?
-        a.toml:8: 'data.max_length' must be a whole number, at least 3; found the number 12.5
-        a.toml:10: 'train.epochs' must be a number above 0; found -1
-        a.toml:11: 'train.learning_rate' must be a number above 0 and at most 1; found the text "fast"
-        a.toml: missing required key 'data.label' (The column that holds the label): write it in the recipe, or give --label
-    "#]],
+            a.toml:3: unknown key 'model.paht'; did you mean 'model.path'?
+            a.toml:6: 'data.text' must be the name of one column or a list of two different ones; found ["a", "b", "c"]
+            a.toml:7: 'data.format' must be auto, csv, tsv, tsv-unquoted, json, jsonl, parquet, arrow, text, conll or squad; found "tvs"; did you mean 'tsv'?
+            a.toml:8: 'data.max_length' must be a whole number, at least 3; found the number 12.5
+            a.toml:10: 'train.epochs' must be a number above 0; found -1
+            a.toml:11: 'train.learning_rate' must be a number above 0 and at most 1; found the text "fast"
+            a.toml: missing required key 'data.label' (The column that holds the label): write it in the recipe, or give --label
+        "#]],
     );
 }
 
@@ -108,19 +108,19 @@ fn what_is_missing_is_named() {
     check(
         &[""],
         expect![[r#"
-        a.toml: missing required key 'model.path' (The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name): write it in the recipe, or give --model
-        a.toml: missing required key 'data.train' (The file of examples to train on): write it in the recipe, or give --train
-        a.toml: missing required key 'data.text' (The column that holds the text, or the two columns of a pair of texts): write it in the recipe, or give --text
-        a.toml: missing required key 'data.label' (The column that holds the label): write it in the recipe, or give --label
-    "#]],
+            a.toml: missing required key 'model.path' (The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name): write it in the recipe, or give --model
+            a.toml: missing required key 'data.train' (The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train)): write it in the recipe, or give --train
+            a.toml: missing required key 'data.text' (The column that holds the text, or the two columns of a pair of texts; a.b names a nested field): write it in the recipe, or give --text
+            a.toml: missing required key 'data.label' (The column that holds the label): write it in the recipe, or give --label
+        "#]],
     );
     check_errors(
         [Recipe::new().set("data.text", "t", "--text").resolve().unwrap_err()],
         expect![[r#"
-        missing required key 'model.path' (The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name): write it in the recipe, or give --model
-        missing required key 'data.train' (The file of examples to train on): write it in the recipe, or give --train
-        missing required key 'data.label' (The column that holds the label): write it in the recipe, or give --label
-    "#]],
+            missing required key 'model.path' (The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name): write it in the recipe, or give --model
+            missing required key 'data.train' (The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train)): write it in the recipe, or give --train
+            missing required key 'data.label' (The column that holds the label): write it in the recipe, or give --label
+        "#]],
     );
 }
 
@@ -233,6 +233,24 @@ fn columns_are_one_or_two_different_names() {
 }
 
 #[test]
+fn names_of_columns_are_any_number_of_different_ones() {
+    let mut recipe = least_and("data.columns = ['sentence', 'label', 'id']");
+    let names = |recipe: &Recipe| recipe.resolve().unwrap().data.columns.unwrap().join("|");
+    assert_eq!(names(&recipe), "sentence|label|id");
+    assert_eq!(names(recipe.set_list("data.columns", &["a,b", "c"], "--columns")), "a,b|c");
+    assert_eq!(names(recipe.set("data.columns", "only", "--set")), "only");
+    check_set(
+        &["data.columns=[]", "data.columns=[\"a\", \"b\", \"a\"]", "data.columns=[1]", "data.columns="],
+        expect![[r#"
+            --set data.columns: 'data.columns' must be the name of one column or a list of different ones; found []
+            --set data.columns: 'data.columns' must be the name of one column or a list of different ones; found ["a", "b", "a"]
+            --set data.columns: 'data.columns' must be the name of one column or a list of names; found the list [1]
+            --set data.columns: 'data.columns' must be the name of one column or a list of different ones; found ""
+        "#]],
+    );
+}
+
+#[test]
 fn contradictions_name_both_places() {
     check_more(
         &["data.test = 'train.csv'\ndata.validation = 'train.csv'"],
@@ -309,5 +327,5 @@ fn choices_say_what_there_is() {
         expected auto, cpu, cuda or cuda:N, found 'gpu'; did you mean 'cuda'?
         expected auto, cpu, cuda or cuda:N, found 'CUDA'; did you mean 'cuda'?
         expected auto, cpu, cuda or cuda:N, found 'cuda:99999999999999999999'; did you mean 'cuda'?
-        expected auto, csv, tsv, tsv-unquoted, json, jsonl or parquet, found 'tsv_unquoted'; did you mean 'tsv-unquoted'?"#]].assert_eq(&errors.map(|error| error.to_string()).join("\n"));
+        expected auto, csv, tsv, tsv-unquoted, json, jsonl, parquet, arrow, text, conll or squad, found 'tsv_unquoted'; did you mean 'tsv-unquoted'?"#]].assert_eq(&errors.map(|error| error.to_string()).join("\n"));
 }

@@ -19,7 +19,7 @@ fn every_default_is_in_the_plan() {
         offline = false
 
         [data]
-        # The file of examples to train on.
+        # The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train).
         train = "train.csv"
         # The file that decides which epoch's model is kept.
         # validation is unset: split off the training file
@@ -27,7 +27,9 @@ fn every_default_is_in_the_plan() {
         # test is unset: no test
         # How the files are written; auto goes by the extension. In tsv-unquoted, a quotation mark is a character like any other.
         format = "auto"
-        # The column that holds the text, or the two columns of a pair of texts.
+        # The names of all columns, in their order, of files that do not name them: CSV and TSV without a header, JSON rows that are lists, CoNLL.
+        # columns is unset: the files name their columns
+        # The column that holds the text, or the two columns of a pair of texts; a.b names a nested field.
         text = "sentence"
         # The column that holds the label.
         label = "label"
@@ -97,9 +99,9 @@ fn a_recipe_writes_what_was_said_and_no_more() {
         revision = 'a\b'
 
         [data]
-        # The file of examples to train on.
+        # The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train).
         train = "x.csv"
-        # The column that holds the text, or the two columns of a pair of texts.
+        # The column that holds the text, or the two columns of a pair of texts; a.b names a nested field.
         text = ["a", "b"]
         # The column that holds the label.
         label = "l"
@@ -171,6 +173,15 @@ fn the_output_is_named_after_the_recipe_or_else_the_training_file() {
         recipe.set(key, value, "--set");
     }
     assert_eq!(plan(&recipe).run.output, Path::new("runs/reviews"));
+    for (train, output) in [
+        ("d/data_full.json#train", "runs/data_full"),
+        ("d/train-*.csv.gz", "runs/train"),
+        ("d/shards/", "runs/shards"),
+        ("d/a.b.csv", "runs/a.b"),
+        ("d/*.csv", "runs/run"),
+    ] {
+        assert_eq!(plan(recipe.set("data.train", train, "--train")).run.output, Path::new(output));
+    }
     recipe.set("run.output", "elsewhere", "--output");
     assert_eq!(plan(&recipe).run.output, Path::new("elsewhere"));
 }

@@ -37,6 +37,12 @@ fn any_toml(key: &'static Key) -> BoxedStrategy<String> {
         Kind::Columns => (any_text(), any_text())
             .prop_map(move |(one, two)| format!("[{}, {}]", quoted(&format!("1{one}")), quoted(&format!("2{two}"))))
             .boxed(),
+        Kind::Names => proptest::collection::vec(any_text(), 1..5)
+            .prop_map(move |names| {
+                let different = names.iter().enumerate().map(|(place, name)| quoted(&format!("{place}{name}")));
+                format!("[{}]", different.collect::<Vec<_>>().join(", "))
+            })
+            .boxed(),
         Kind::Integer { min } => (min..=i64::MAX as u64).prop_map(|number| number.to_string()).boxed(),
         Kind::Float(range) => any_float(range).prop_map(|number| format!("{number:?}")).boxed(),
         Kind::Switch => any::<bool>().prop_map(|switch| switch.to_string()).boxed(),

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use retune_data::sources::{self, DataFormat};
+use retune_data::sources::{self, DataFormat, Form, Wanted};
 use retune_data::{
     DataError, Examples, LabelMap, Position, Text, TextColumns, TextTokenizer, Tokenized, stratified_split,
 };
@@ -54,8 +54,8 @@ impl ClassificationData {
     /// All that can be wrong with a file; a label that training lacks; one class only.
     pub fn read(plan: &DataPlan, seed: u64) -> Result<Self, TrainError> {
         let columns = text_columns(&plan.text);
-        let format = data_format(plan.format);
-        let read = |path: &Path| read_table(path, format, &columns, &plan.label);
+        let form = form_of(plan);
+        let read = |path: &Path| read_table(path, &form, &columns, &plan.label);
         let table = read(&plan.train)?;
         let labels = LabelMap::from_table(&table, &plan.label)?;
         let all = Examples::from_table(&table, &columns, &plan.label, &labels)?;
@@ -83,7 +83,7 @@ impl LabelledTexts {
     /// All that can be wrong with a file; a label that the model lacks.
     pub fn read(path: &Path, plan: &DataPlan, labels: &LabelMap) -> Result<Self, TrainError> {
         let columns = text_columns(&plan.text);
-        let table = read_table(path, data_format(plan.format), &columns, &plan.label)?;
+        let table = read_table(path, &form_of(plan), &columns, &plan.label)?;
         let examples = Examples::from_table(&table, &columns, &plan.label, labels)?;
         Ok(Self { path: path.to_owned(), examples })
     }
@@ -104,21 +104,17 @@ impl LabelledTexts {
 /// All that can be wrong with a file.
 pub fn read_texts(path: &Path, plan: &DataPlan) -> Result<(Vec<Text>, Vec<Position>), TrainError> {
     let columns = text_columns(&plan.text);
-    let table = sources::read(path, data_format(plan.format), &columns.names())?;
+    let wanted: Vec<_> = columns.names().into_iter().map(Wanted::Text).collect();
+    let table = sources::read_columns(path, &form_of(plan), &wanted)?;
     let texts = retune_data::texts(&table, &columns)?;
     let positions = (0..table.len()).map(|row| table.position(row)).collect();
     Ok((texts, positions))
 }
 
-fn read_table(
-    path: &Path,
-    format: DataFormat,
-    columns: &TextColumns,
-    label: &str,
-) -> Result<retune_data::Table, DataError> {
-    let mut wanted = columns.names();
-    wanted.push(label);
-    sources::read(path, format, &wanted)
+fn read_table(path: &Path, form: &Form, columns: &TextColumns, label: &str) -> Result<retune_data::Table, DataError> {
+    let mut wanted: Vec<_> = columns.names().into_iter().map(Wanted::Text).collect();
+    wanted.push(Wanted::Text(label));
+    sources::read_columns(path, form, &wanted)
 }
 
 /// A checked plan names one column or two.
@@ -128,6 +124,10 @@ fn text_columns(names: &[String]) -> TextColumns {
         [only] => TextColumns::Single(only.clone()),
         [] => TextColumns::Single("text".to_owned()),
     }
+}
+
+fn form_of(plan: &DataPlan) -> Form {
+    Form { format: data_format(plan.format), columns: plan.columns.clone().unwrap_or_default() }
 }
 
 fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
@@ -140,6 +140,10 @@ fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
         Said::Json => DataFormat::Json,
         Said::Jsonl => DataFormat::Jsonl,
         Said::Parquet => DataFormat::Parquet,
+        Said::Arrow => DataFormat::Arrow,
+        Said::Text => DataFormat::Text,
+        Said::Conll => DataFormat::Conll,
+        Said::Squad => DataFormat::Squad,
     }
 }
 

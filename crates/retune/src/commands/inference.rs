@@ -19,12 +19,13 @@ pub struct Inference {
 }
 
 impl Inference {
-    /// From `--run`, `--device`, `--batch-size`, `--text` and `--format`.
+    /// From `--run`, `--device`, `--batch-size`, `--text`, `--format` and `--columns`.
     pub fn open(matches: &ArgMatches) -> anyhow::Result<Self> {
         let run: &PathBuf = matches.get_one("run").context("--run is required")?;
         let mut plan = RunDirectory::plan_of(run)?;
         // Another file than the run's may be written in another way.
         plan.data.format = DataFormat::Auto;
+        plan.data.columns = matches.get_many::<String>("columns").map(|names| names.cloned().collect());
         if let Some(format) = matches.get_one::<String>("format") {
             plan.data.format = format.parse().with_context(|| format!("--format {format}"))?;
         }

@@ -20,7 +20,7 @@ use retune_models::{HeadPolicy, HeadSpec, Model, ModelConfig};
 use serde::Deserialize;
 use serde_json::json;
 use tch::{Device, Tensor};
-use tests::{Bounds, Comparison, Reference, Result, Training, formula, measure};
+use tests::{Bounds, Comparison, Reference, Result, Training, formula, measure, tokenizer_forms};
 
 use crate::python::Python;
 
@@ -37,9 +37,12 @@ struct Arguments {
     /// Folder, or name on the Hugging Face Hub, of the model to compare with
     #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     model: String,
-    /// Which part: all of it, the pretrained model alone, or the zoo of tiny configurations alone
+    /// Which part: all of it, the pretrained model alone, the zoo of tiny configurations, or the forms of tokenizers
     #[arg(long, value_enum, default_value_t = Part::All)]
     part: Part,
+    /// Files (plain or .gz) whose first 4000 lines the tokenizers read too
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    texts: Vec<PathBuf>,
     /// Of the zoo, these architectures alone
     #[arg(long, value_name = "ARCHITECTURE", num_args = 1..)]
     only: Vec<String>,
@@ -50,6 +53,7 @@ enum Part {
     All,
     Model,
     Zoo,
+    Tokenizers,
 }
 
 /// What both sides compute: `tests/parity/texts.json`.
@@ -78,11 +82,20 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let python = Python::new(&arguments.python, &texts);
     let folder = tempfile::tempdir()?;
     let mut passes = true;
-    if arguments.part != Part::Zoo {
+    let has = |part| [Part::All, part].contains(&arguments.part);
+    if has(Part::Model) {
         passes &= pretrained(&arguments.model, &texts, &python, folder.path())?;
     }
-    if arguments.part != Part::Model {
+    if has(Part::Zoo) {
         passes &= zoo::run(&python, &arguments.only, folder.path(), BOUNDS)?;
+    }
+    if has(Part::Tokenizers) {
+        eprintln!("Tokenizers read thousands of lines …");
+        let own = folder.path().join("tokenizers");
+        fs::create_dir(&own)?;
+        let rows = tokenizer_forms::compare(&arguments.python, &own, &arguments.texts)?;
+        println!("{}", tokenizer_forms::render(&rows));
+        passes &= rows.iter().all(|row| row.first.is_none());
     }
     Ok(if passes { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -22,11 +22,11 @@ fn what_is_not_there() {
     .assert_eq(&error(&folder.0.path().join("no.xlsx")));
     fs::create_dir(folder.0.path().join("data.csv")).expect("a folder");
     expect![[r#"
-        data.csv: this is a directory, and a file is wanted; name one file in it
+        data.csv: no file in this folder has the extension of a data format; name a file, or state the format
     "#]]
     .assert_eq(&error(&folder.0.path().join("data.csv")));
     expect![[r#"
-        a.xlsx: the extension names no data format (.csv, .tsv, .json, .jsonl, .ndjson or .parquet); rename the file or state its format
+        a.xlsx: the extension names no data format (.csv, .tsv, .json, .jsonl, .ndjson, .parquet, .arrow, .feather, .conll, .conllu or .txt, each also with .gz); rename the file or state its format
     "#]].assert_eq(&error(&folder.file("a.xlsx", "PK")));
 }
 
@@ -234,8 +234,8 @@ fn what_is_not_json() {
         "a.jsonl",
         "{\"text\": \"a\", \"label\": 1}\n[1]\n",
         expect![[r#"
-        a.jsonl:2: expected an object, as {"text": …}, found a list
-    "#]],
+            a.jsonl:2: the row is a list, and its 1 items have no names; give them, as in data.columns = ["text", "label"] or --columns text label
+        "#]],
     );
     fails(
         "a.json",
@@ -256,29 +256,29 @@ fn what_is_not_json() {
         "a.json",
         "{\"train\": [[\"a\", \"1\"]]}",
         expect![[r#"
-        a.json:1: expected an array of objects, or an object that holds exactly one array of objects, found an object that holds none
-    "#]],
+            a.json:1:12: the row is a list, and its 2 items have no names; give them, as in data.columns = ["text", "label"] or --columns text label
+        "#]],
     );
     fails(
         "a.json",
         "{\"train\": [{}], \"dev\": [{}]}",
         expect![[r#"
-        a.json:1: expected an array of objects, or an object that holds exactly one array of objects, found an object that holds several
-    "#]],
+            a.json: the document holds several arrays of rows: `dev`, `train`; choose one, as in a.json#train
+        "#]],
     );
     fails(
         "a.json",
         "\"text\"",
         expect![[r#"
-        a.json:1: expected an array of objects, or an object that holds exactly one array of objects, found a string
-    "#]],
+            a.json:1:1: expected an array of objects or of lists, or an object that holds one, found a string
+        "#]],
     );
     fails(
         "a.json",
         "[1]",
         expect![[r#"
-        a.json:1: expected an object, as {"text": …}, found a number
-    "#]],
+            a.json:1:2: expected an object, as {"text": …}, or a list, found a number
+        "#]],
     );
 }
 
@@ -339,7 +339,7 @@ fn parquet_that_is_cut_or_is_none() {
             assert!(
                 matches!(
                     error,
-                    DataError::Parquet { .. }
+                    DataError::Columnar { .. }
                         | DataError::MissingColumn { .. }
                         | DataError::NoRows { .. }
                         | DataError::WrongType { .. }

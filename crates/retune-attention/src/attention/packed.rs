@@ -1,0 +1,249 @@
+//! Attention on a packed batch as it lies in memory, on the processor: one pass for each sequence and head, whose scores
+//! never leave the cache, and no rectangle. The backward pass computes the weights anew instead of keeping them, as
+//! FlashAttention does (Dao et al. 2022, arXiv 2205.14135).
+//!
+//! It is made for short sequences in training, for which the launch of kernels for each group of equal lengths costs more
+//! than the arithmetic. Sequences are shared among libtorch's threads; each is computed by one thread, in one order, so the result
+//! does not depend on their number.
+//!
+//! Dropout draws one number from libtorch's generator for each call, and from it every weight's fate by a hash of its
+//! place, so that the backward pass drops the same weights without a mask in memory.
+
+mod kernel;
+mod real;
+
+use retune_torch::operation::{Operation, apply};
+use retune_torch::parallel::{Blocks, for_each_block};
+use retune_torch::slices::{filled, read};
+use tch::{Device, Kind, Tensor};
+
+use super::{Attention, Pairing, Visibility};
+use crate::{Mode, SequenceLayout};
+use kernel::{Dropped, Head, backward, forward};
+use real::Real;
+
+/// Up to so many keys for the average query, with dropout, this backend is the faster one (docs/performance.md).
+const KEYS_OF_A_QUERY: i64 = 32;
+
+/// Why a loop on libtorch's threads has no error to report.
+const NO_REFUSAL: &str = "libtorch refuses no loop";
+
+/// Whether this backend computes this attention.
+pub fn supports(q: &Tensor, pairing: &Pairing<'_>) -> bool {
+    q.device() == Device::Cpu && matches!(q.kind(), Kind::Float | Kind::Double) && pairing.bias.is_none()
+}
+
+/// Whether it is the one to take: libtorch's kernels have no dropout, and with it compute every step apart, for each group of
+/// equal lengths; where sequences are long, its matrix products win all the same.
+pub fn is_preferred(q: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mode: Mode) -> bool {
+    let pairs: i64 = (pairing.queries.ranges().zip(pairing.keys.ranges()))
+        .map(|(queries, keys)| (queries.end - queries.start) * (keys.end - keys.start))
+        .sum();
+    let short = pairs <= KEYS_OF_A_QUERY * pairing.queries.tokens();
+    attention.dropout_in(mode) > 0.0 && short && supports(q, pairing)
+}
+
+/// As [`attend`](super::attend).
+///
+/// # Panics
+/// There is a bias, or a tensor is neither float32 nor float64 on the processor.
+pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mode: Mode) -> Tensor {
+    assert!(pairing.bias.is_none(), "packed attention has no bias");
+    assert_eq!(pairing.queries.sequences(), pairing.keys.sequences(), "sequences of queries and of keys");
+    let probability = attention.dropout_in(mode);
+    let dropout = (probability > 0.0).then(|| Dropout {
+        probability,
+        seed: Tensor::randint_low(0, i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]) as u64,
+    });
+    let operation = Packed {
+        queries: offsets(pairing.queries),
+        keys: offsets(pairing.keys),
+        heads: q.size()[1] as usize,
+        key_heads: k.size()[1] as usize,
+        size: q.size()[2] as usize,
+        scale: attention.scale_for(q.size()[2]),
+        visibility: attention.visibility,
+        dropout,
+    };
+    let inputs = [q, k, v].map(|tensor| tensor.contiguous());
+    match apply(operation, &inputs) {
+        Ok(mixed) => mixed, // [t_q, h, k]
+        #[expect(clippy::panic, reason = "a wrong shape inside forward is a bug, as in every operation of tch")]
+        Err(error) => panic!("packed attention: {error}"),
+    }
+}
+
+fn offsets(layout: &SequenceLayout) -> Vec<usize> {
+    layout.offsets().iter().map(|offset| *offset as usize).collect()
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Dropout {
+    probability: f64,
+    seed: u64,
+}
+
+/// The operation, between its two passes.
+struct Packed {
+    /// Where the sequences of queries begin, in tokens: `[b + 1]`.
+    queries: Vec<usize>,
+    /// Where the sequences of keys begin, in tokens: `[b + 1]`.
+    keys: Vec<usize>,
+    heads: usize,
+    key_heads: usize,
+    size: usize,
+    scale: f64,
+    visibility: Visibility,
+    dropout: Option<Dropout>,
+}
+
+impl Operation for Packed {
+    fn forward(&mut self, inputs: &[Tensor]) -> Tensor {
+        match inputs[0].kind() {
+            Kind::Double => self.forward_in::<f64>(inputs),
+            _ => self.forward_in::<f32>(inputs),
+        }
+    }
+
+    fn backward(&self, inputs: &[Tensor], gradient: &Tensor) -> Vec<Tensor> {
+        let gradient = gradient.contiguous();
+        match inputs[0].kind() {
+            Kind::Double => self.backward_in::<f64>(inputs, &gradient),
+            _ => self.backward_in::<f32>(inputs, &gradient),
+        }
+    }
+}
+
+impl Packed {
+    fn forward_in<T: Real>(&self, inputs: &[Tensor]) -> Tensor {
+        let [q, k, v] = [0, 1, 2].map(|input| numbers::<T>(&inputs[input]));
+        let (rows, columns) = (self.heads * self.size, self.key_heads * self.size);
+        let blocks = scaled(&self.queries, rows);
+        filled(&inputs[0].size(), |out: &mut [T]| {
+            let work = |sequence: usize, [out]: [&mut [T]; 1]| {
+                let (own, seen) = (self.own(sequence, rows), self.seen(sequence, columns));
+                let (q, k, v) = (&q[own], &k[seen.clone()], &v[seen]);
+                pulp::Arch::new().dispatch(Forward { packed: self, sequence, q, k, v, out });
+            };
+            for_each_block([Blocks { slice: out, offsets: &blocks }], &work).expect(NO_REFUSAL);
+        })
+    }
+
+    fn backward_in<T: Real>(&self, inputs: &[Tensor], gradient: &Tensor) -> Vec<Tensor> {
+        let [q, k, v] = [0, 1, 2].map(|input| numbers::<T>(&inputs[input]));
+        let gradient = numbers::<T>(gradient);
+        let (rows, columns) = (self.heads * self.size, self.key_heads * self.size);
+        let (queries, keys) = (scaled(&self.queries, rows), scaled(&self.keys, columns));
+        let (mut dk, mut dv) = (Tensor::new(), Tensor::new());
+        let dq = filled(&inputs[0].size(), |dq: &mut [T]| {
+            dk = filled(&inputs[1].size(), |dk: &mut [T]| {
+                dv = filled(&inputs[2].size(), |dv: &mut [T]| {
+                    let work = |sequence: usize, [dq, dk, dv]: [&mut [T]; 3]| {
+                        let (own, seen) = (self.own(sequence, rows), self.seen(sequence, columns));
+                        let (q, k, v) = (&q[own.clone()], &k[seen.clone()], &v[seen]);
+                        let gradient = &gradient[own];
+                        let inputs = [q, k, v, gradient];
+                        pulp::Arch::new().dispatch(Backward {
+                            packed: self,
+                            sequence,
+                            inputs,
+                            gradients: [dq, dk, dv],
+                        });
+                    };
+                    let blocks = [
+                        Blocks { slice: dq, offsets: &queries },
+                        Blocks { slice: dk, offsets: &keys },
+                        Blocks { slice: dv, offsets: &keys },
+                    ];
+                    for_each_block(blocks, &work).expect(NO_REFUSAL);
+                });
+            });
+        });
+        vec![dq, dk, dv]
+    }
+
+    /// The numbers of one sequence's queries.
+    fn own(&self, sequence: usize, width: usize) -> std::ops::Range<usize> {
+        self.queries[sequence] * width..self.queries[sequence + 1] * width
+    }
+
+    /// The numbers of one sequence's keys.
+    fn seen(&self, sequence: usize, width: usize) -> std::ops::Range<usize> {
+        self.keys[sequence] * width..self.keys[sequence + 1] * width
+    }
+
+    /// One head of one sequence.
+    #[inline(always)]
+    fn head(&self, sequence: usize, head: usize) -> Head {
+        let dropped = self.dropout.map(|Dropout { probability, seed }| {
+            Dropped::new(probability, seed, (sequence * self.heads + head) as u64)
+        });
+        Head {
+            queries: self.queries[sequence + 1] - self.queries[sequence],
+            keys: self.keys[sequence + 1] - self.keys[sequence],
+            size: self.size,
+            query_width: self.heads * self.size,
+            key_width: self.key_heads * self.size,
+            query_start: head * self.size,
+            key_start: head / (self.heads / self.key_heads) * self.size,
+            scale: self.scale,
+            visibility: self.visibility,
+            dropped,
+        }
+    }
+}
+
+/// The forward pass of one sequence. A type and not a closure, so that all of it is compiled for the vectors that the processor
+/// has: a closure's call would stay a call.
+struct Forward<'a, T> {
+    packed: &'a Packed,
+    sequence: usize,
+    q: &'a [T],
+    k: &'a [T],
+    v: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Real> pulp::WithSimd for Forward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for head in 0..self.packed.heads {
+            forward(&self.packed.head(self.sequence, head), self.q, self.k, self.v, self.out);
+        }
+    }
+}
+
+/// The backward pass of one sequence: `q`, `k`, `v` and the output's gradient; the gradients of the first three.
+struct Backward<'a, T> {
+    packed: &'a Packed,
+    sequence: usize,
+    inputs: [&'a [T]; 4],
+    gradients: [&'a mut [T]; 3],
+}
+
+impl<T: Real> pulp::WithSimd for Backward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let [dq, dk, dv] = self.gradients;
+        for head in 0..self.packed.heads {
+            backward(&self.packed.head(self.sequence, head), self.inputs, [&mut *dq, &mut *dk, &mut *dv]);
+        }
+    }
+}
+
+/// The numbers of a tensor that was made contiguous.
+fn numbers<T: Real>(tensor: &Tensor) -> &[T] {
+    match read(tensor) {
+        Some(numbers) => numbers,
+        #[expect(clippy::panic, reason = "the backend is asked only for tensors that it supports")]
+        None => panic!("packed attention of {:?} on {:?}", tensor.kind(), tensor.device()),
+    }
+}
+
+fn scaled(offsets: &[usize], width: usize) -> Vec<usize> {
+    offsets.iter().map(|offset| offset * width).collect()
+}

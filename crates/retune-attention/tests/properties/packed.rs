@@ -1,0 +1,114 @@
+//! What the packed kernel alone has to show: single precision, realistic sizes, and that both passes drop the same weights.
+
+use retune_attention::attention::{packed, reference};
+use retune_attention::{Attention, Mode, Pairing, SequenceLayout, Visibility};
+use tch::{Device, Kind, Tensor};
+
+use crate::cases::{DOUBLE, generator, randn, seed_of_draws};
+
+const VISIBILITIES: [Visibility; 3] =
+    [Visibility::Bidirectional, Visibility::Causal, Visibility::Window { before: 5, after: 9 }];
+
+/// The output and the gradients of q, k, v of a fixed weighting of it.
+fn passes(attend: impl Fn(&[Tensor; 3]) -> Tensor, inputs: &[Tensor; 3]) -> Vec<Tensor> {
+    let inputs = inputs.each_ref().map(|input| input.detach().copy().set_requires_grad(true));
+    let out = attend(&inputs);
+    let weights = Tensor::arange(out.numel() as i64, (Kind::Double, Device::Cpu)).sin().to_kind(out.kind());
+    (out.flatten(0, -1) * weights).sum(out.kind()).backward();
+    let mut found = vec![out.detach()];
+    found.extend(inputs.iter().map(Tensor::grad));
+    found
+}
+
+#[test]
+fn single_precision_at_real_sizes_is_as_near_as_libtorchs() {
+    let layout = SequenceLayout::from_lengths(&[1, 2, 3, 4, 5, 17, 40, 65, 128]);
+    for (heads, size) in [(3, 32), (2, 64), (1, 80)] {
+        for visibility in VISIBILITIES {
+            seed_of_draws(7);
+            let double = [(); 3].map(|()| randn([layout.tokens(), heads, size]));
+            let single = double.each_ref().map(|input| input.to_kind(Kind::Float));
+            let how = Attention { visibility, ..Attention::default() };
+            let pairing = Pairing::from(&layout);
+            let exact = passes(|[q, k, v]| reference::attend(q, k, v, &pairing, &how, Mode::Train), &double);
+            let apart = |found: Vec<Tensor>| -> f64 {
+                let pairs = found.iter().zip(&exact);
+                pairs.map(|(found, exact)| (found - exact).abs().max().double_value(&[])).fold(0.0, f64::max)
+            };
+            let ours = apart(passes(|[q, k, v]| packed::attend(q, k, v, &pairing, &how, Mode::Train), &single));
+            let torch = apart(passes(|[q, k, v]| reference::attend(q, k, v, &pairing, &how, Mode::Train), &single));
+            assert!(ours < 2.0 * torch.max(1e-6), "{heads} heads of {size}, {visibility:?}: {ours:.1e}, {torch:.1e}");
+        }
+    }
+}
+
+/// With the seed set before each call, every call drops the same weights; so the gradient is that of a fixed function.
+#[test]
+fn the_backward_pass_drops_what_the_forward_pass_dropped() {
+    let _alone = generator();
+    let layout = SequenceLayout::from_lengths(&[5, 1, 9]);
+    let how = Attention { dropout: 0.4, ..Attention::default() };
+    seed_of_draws(3);
+    let inputs = [(); 3].map(|()| randn([layout.tokens(), 2, 4]));
+    let attend = |[q, k, v]: &[Tensor; 3]| {
+        tch::manual_seed(11);
+        packed::attend(q, k, v, &Pairing::from(&layout), &how, Mode::Train)
+    };
+    let found = passes(attend, &inputs);
+    let weights = Tensor::arange(inputs[0].numel() as i64, DOUBLE).sin();
+    let value = |inputs: &[Tensor; 3]| (attend(inputs).flatten(0, -1) * &weights).sum(Kind::Double).double_value(&[]);
+    for which in 0..3 {
+        for place in 0..inputs[which].numel() as i64 {
+            let moved = |by: f64| {
+                let moved = inputs.each_ref().map(Tensor::copy);
+                let _ = moved[which].view([-1]).narrow(0, place, 1).g_add_scalar_(by);
+                value(&moved)
+            };
+            let numeric = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+            let analytic = found[which + 1].view([-1]).double_value(&[place]);
+            assert!((numeric - analytic).abs() < 1e-7, "input {which}, {place}: {analytic} instead of {numeric}");
+        }
+    }
+}
+
+#[test]
+fn the_share_of_dropped_weights_is_the_probability_in_every_head() {
+    let _alone = generator();
+    tch::manual_seed(5);
+    let (length, heads) = (100, 8);
+    let layout = SequenceLayout::from_lengths(&[length as usize]);
+    // Values of one-hot rows make the output the weights themselves; equal scores make all weights 1/l.
+    let zero = Tensor::zeros([length, heads, length], DOUBLE);
+    let v = Tensor::eye(length, DOUBLE).unsqueeze(1).repeat([1, heads, 1]);
+    for dropout in [0.1, 0.5, 0.9] {
+        let how = Attention { dropout, ..Attention::default() };
+        let out = packed::attend(&zero, &zero, &v, &Pairing::from(&layout), &how, Mode::Train); // [l, h, l]
+        let dropped = out.eq(0.0).to_kind(Kind::Double);
+        for head in 0..heads {
+            let own = dropped.select(1, head);
+            let share = own.mean(Kind::Double).double_value(&[]);
+            // Five deviations of the mean of 10,000 draws.
+            assert!((share - dropout).abs() < 5.0 * (dropout * (1.0 - dropout) / 1e4).sqrt(), "head {head}: {share}");
+            assert!(head == 0 || !own.equal(&dropped.select(1, 0)), "head {head} drops what head 0 drops");
+        }
+        let kept = out.masked_select(&out.ne(0.0)) * length as f64 * (1.0 - dropout);
+        assert!((kept - 1.0).abs().max().double_value(&[]) < 1e-12);
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let layout = SequenceLayout::from_lengths(&[3, 30, 7, 7, 21, 1, 12]);
+    seed_of_draws(1);
+    let inputs = [(); 3].map(|()| randn([layout.tokens(), 4, 16]).to_kind(Kind::Float));
+    let run = |threads| {
+        tch::set_num_threads(threads);
+        passes(
+            |[q, k, v]| packed::attend(q, k, v, &Pairing::from(&layout), &Attention::default(), Mode::Train),
+            &inputs,
+        )
+    };
+    let (one, two) = (run(1), run(2));
+    tch::set_num_threads(1);
+    assert!(one.iter().zip(&two).all(|(a, b)| a.equal(b)));
+}

@@ -1,0 +1,110 @@
+//! Differentiable operations written in Rust: a forward and a backward pass on tensors, which libtorch's autograd calls as
+//! it calls its own (`torch.autograd.Function`).
+
+use std::mem::ManuallyDrop;
+
+use tch::Tensor;
+
+use crate::{TorchError, addresses, adopt, bridge::ffi};
+
+/// An operation with one output. It may remember what its forward pass computed.
+pub trait Operation: Send {
+    /// The output; nothing that is computed in here is recorded for gradients.
+    fn forward(&mut self, inputs: &[Tensor]) -> Tensor;
+
+    /// The gradient of each input, in order, given the output's. It is called at most once for each backward pass.
+    fn backward(&self, inputs: &[Tensor], gradient: &Tensor) -> Vec<Tensor>;
+}
+
+/// Applies an operation to inputs; the result has a gradient where an input asks for one.
+///
+/// # Errors
+/// libtorch refuses.
+pub fn apply(operation: impl Operation + 'static, inputs: &[Tensor]) -> Result<Tensor, TorchError> {
+    let boxed = Box::new(BoxedOperation(Box::new(operation)));
+    // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
+    Ok(adopt(unsafe { ffi::apply_operation(boxed, &addresses(inputs))? }))
+}
+
+/// What C++ holds between the two passes.
+pub(crate) struct BoxedOperation(Box<dyn Operation>);
+
+pub(crate) fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> usize {
+    give(operation.0.forward(&borrowed(inputs)))
+}
+
+pub(crate) fn operation_backward(operation: &BoxedOperation, inputs: &[usize], gradient: usize) -> Vec<usize> {
+    let gradient = &borrowed(&[gradient])[0];
+    operation.0.backward(&borrowed(inputs), gradient).into_iter().map(give).collect()
+}
+
+/// Handles of our own for tensors that C++ lends for the length of a call.
+fn borrowed(addresses: &[usize]) -> Vec<Tensor> {
+    let handle = |address: &usize| {
+        // SAFETY: C++ passes the address of a live at::Tensor and keeps it; the handle is not dropped.
+        let lent = ManuallyDrop::new(unsafe { Tensor::from_ptr(*address as *mut _) });
+        lent.shallow_clone()
+    };
+    addresses.iter().map(handle).collect()
+}
+
+/// Leaves a tensor to C++, which deletes it.
+fn give(tensor: Tensor) -> usize {
+    ManuallyDrop::new(tensor).as_ptr() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Kind;
+
+    /// `x · y + scale · x`, with `x` remembered by libtorch and the scale by Rust.
+    struct Mixed {
+        scale: f64,
+    }
+
+    impl Operation for Mixed {
+        fn forward(&mut self, inputs: &[Tensor]) -> Tensor {
+            &inputs[0] * &inputs[1] + &inputs[0] * self.scale
+        }
+
+        fn backward(&self, inputs: &[Tensor], gradient: &Tensor) -> Vec<Tensor> {
+            vec![gradient * (&inputs[1] + self.scale), gradient * &inputs[0]]
+        }
+    }
+
+    fn leaves() -> [Tensor; 2] {
+        [[1.0, 2.0], [3.0, 5.0]].map(|values| Tensor::from_slice(&values).set_requires_grad(true))
+    }
+
+    fn numbers(tensor: &Tensor) -> Vec<f64> {
+        Vec::try_from(tensor).unwrap()
+    }
+
+    #[test]
+    fn gradients_pass_through_rust() {
+        let [x, y] = leaves();
+        let both = [x.shallow_clone(), y.shallow_clone()];
+        let once = apply(Mixed { scale: 10.0 }, &both).unwrap();
+        assert_eq!(numbers(&once.detach()), [13.0, 30.0]);
+        // Its output is the input of another operation, and one input is used twice.
+        let twice = apply(Mixed { scale: 0.0 }, &[once * 2.0, x.shallow_clone()]).unwrap();
+        twice.sum(Kind::Double).backward();
+        // d/dx of 2 (x y + 10 x) x is 4 x (y + 10), d/dy is 2 x².
+        assert_eq!(numbers(&x.grad()), [52.0, 120.0]);
+        assert_eq!(numbers(&y.grad()), [2.0, 8.0]);
+    }
+
+    #[test]
+    fn nothing_is_recorded_where_nothing_asks() {
+        let [x, y] = leaves();
+        let inputs = [x.detach(), y.detach()];
+        assert!(!apply(Mixed { scale: 1.0 }, &inputs).unwrap().requires_grad());
+        let only_x = apply(Mixed { scale: 1.0 }, &[x.shallow_clone(), y.detach()]).unwrap();
+        only_x.sum(Kind::Double).backward();
+        assert_eq!(numbers(&x.grad()), [4.0, 6.0]);
+        assert!(!y.grad().defined());
+        let _no_grad = tch::no_grad_guard();
+        assert!(!apply(Mixed { scale: 1.0 }, &[x, y]).unwrap().requires_grad());
+    }
+}

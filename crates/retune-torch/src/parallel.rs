@@ -1,0 +1,129 @@
+//! Work in parallel on libtorch's own threads, so that no second pool competes with them for the cores.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::{TorchError, bridge::ffi};
+
+/// Calls `work` with parts that together are `0..count`, on as many threads as libtorch uses (`at::parallel_for`); parts of
+/// fewer than `grain` are not made. Inside a parallel region all is one part.
+///
+/// # Errors
+/// libtorch refuses.
+pub fn for_each_part(count: usize, grain: usize, work: &(dyn Fn(Range<usize>) + Sync)) -> Result<(), TorchError> {
+    let work = Work(work);
+    ffi::parallel_for(count, grain, &work)?;
+    Ok(())
+}
+
+/// A slice in blocks: block `i` is `offsets[i]..offsets[i + 1]`.
+#[derive(Debug)]
+pub struct Blocks<'a, T> {
+    /// All blocks end to end.
+    pub slice: &'a mut [T],
+    /// Where they begin: one more than there are blocks, not falling, from 0 to the slice's length.
+    pub offsets: &'a [usize],
+}
+
+/// Calls `work` once for every index with the blocks of that index, in parallel, the last index first. A thread that is done
+/// takes the next index, so that blocks of unequal size keep all threads busy; what is computed does not depend on which
+/// thread does it.
+///
+/// # Errors
+/// libtorch refuses.
+///
+/// # Panics
+/// The slices have different numbers of blocks, or offsets that are none.
+pub fn for_each_block<T: Send, const N: usize>(
+    blocks: [Blocks<'_, T>; N],
+    work: &(dyn Fn(usize, [&mut [T]; N]) + Sync),
+) -> Result<(), TorchError> {
+    let count = blocks.first().map_or(0, |first| first.offsets.len().saturating_sub(1));
+    for Blocks { slice, offsets } in &blocks {
+        let rises = offsets.is_sorted() && offsets.first() == Some(&0) && offsets.last() == Some(&slice.len());
+        assert!(rises && offsets.len() == count + 1, "{count} blocks of {} numbers: {offsets:?}", slice.len());
+    }
+    let places = blocks.map(|Blocks { slice, offsets }| Place { start: slice.as_mut_ptr(), offsets });
+    let left = AtomicUsize::new(count);
+    let take = |_: Range<usize>| {
+        while let Ok(index) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            let index = index - 1;
+            // SAFETY: every index is taken by one thread once, and blocks of different indices do not overlap, since the
+            // offsets were checked to rise inside their slice, which is borrowed for the whole call.
+            work(index, each(&places, |place| unsafe { place.block(index) }));
+        }
+    };
+    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).min(count);
+    for_each_part(threads, 1, &take)
+}
+
+/// `each(places, f)` is `places.map(f)` by reference.
+fn each<'p, P, B, const N: usize>(places: &'p [P; N], block: impl Fn(&'p P) -> B) -> [B; N] {
+    places.each_ref().map(block)
+}
+
+/// Where a slice's blocks begin.
+struct Place<'a, T> {
+    start: *mut T,
+    offsets: &'a [usize],
+}
+
+// SAFETY: threads take blocks that do not overlap, each of which may be sent to its thread.
+unsafe impl<T: Send> Sync for Place<'_, T> {}
+
+impl<T> Place<'_, T> {
+    /// One block.
+    ///
+    /// # Safety
+    /// The slice is borrowed exclusively, the offsets lie in it, and no block is taken twice.
+    #[allow(clippy::mut_from_ref, reason = "the caller promises that blocks do not overlap")]
+    unsafe fn block(&self, index: usize) -> &mut [T] {
+        let (begin, end) = (self.offsets[index], self.offsets[index + 1]);
+        // SAFETY: promised by the caller.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(begin), end - begin) }
+    }
+}
+
+/// A closure as C++ knows it.
+pub(crate) struct Work<'a>(&'a (dyn Fn(Range<usize>) + Sync));
+
+pub(crate) fn do_work(work: &Work<'_>, begin: usize, end: usize) {
+    (work.0)(begin..end);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn blocks_are_written_apart() {
+        let (mut a, mut b) = (vec![0usize; 10], vec![0usize; 4]);
+        let blocks =
+            [Blocks { slice: &mut a, offsets: &[0, 3, 3, 10] }, Blocks { slice: &mut b, offsets: &[0, 1, 2, 4] }];
+        for_each_block(blocks, &|index, [a, b]| {
+            a.fill(index + 1);
+            b.fill(10 * (index + 1));
+        })
+        .unwrap();
+        assert_eq!(a, [1, 1, 1, 3, 3, 3, 3, 3, 3, 3]);
+        assert_eq!(b, [10, 20, 30, 30]);
+    }
+
+    #[test]
+    #[should_panic(expected = "blocks of 2 numbers")]
+    fn blocks_that_do_not_fit_are_a_bug() {
+        let _ = for_each_block([Blocks { slice: &mut [0, 0], offsets: &[0, 3] }], &|_, _| ());
+    }
+
+    #[test]
+    fn parts_are_the_whole_once() {
+        for (count, grain) in [(0, 1), (1, 1), (7, 2), (1000, 10)] {
+            let seen = Mutex::new(vec![0; count]);
+            let work = |part: Range<usize>| part.for_each(|place| seen.lock().unwrap()[place] += 1);
+            for_each_part(count, grain, &work).unwrap();
+            assert!(seen.into_inner().unwrap().iter().all(|times| *times == 1), "{count} {grain}");
+        }
+    }
+}
