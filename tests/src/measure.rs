@@ -4,11 +4,14 @@
 use std::num::NonZeroUsize;
 
 use retune_attention::Mode;
-use retune_data::collate;
+use retune_data::LabelMap;
 use retune_models::{Model, Trace};
 use retune_recipe::Precision;
-use retune_train::tasks::sequence_classification::loss;
-use retune_train::{AdamW, AdamWSettings, Computation, LinearSchedule, StepSettings, evaluate, train_step};
+use retune_train::losses::CrossEntropy;
+use retune_train::tasks::Classification;
+use retune_train::{
+    AdamW, AdamWSettings, Computation, Encoded, LinearSchedule, Network, StepSettings, Task, evaluate, train_step,
+};
 use tch::{Device, Tensor};
 
 use crate::{Comparison, Reference, Result, Training};
@@ -37,13 +40,35 @@ pub fn computation() -> Computation {
     Computation { device: Device::Cpu, precision: Precision::Fp32, batch_size }
 }
 
+/// The classifier in a network.
+///
+/// # Errors
+/// It has no head.
+pub fn model_of(network: &Network) -> Result<&Model> {
+    network.model().ok_or_else(|| "a network with a head is wanted".into())
+}
+
+/// The task and the data of a reference.
+fn classification(reference: &Reference) -> Result<(Classification, Encoded<Vec<u32>>)> {
+    let names = (0..reference.classes()?).map(|class| class.to_string());
+    let encoded =
+        Encoded { tokenized: reference.tokenized()?, per_row: 1, targets: reference.label_ids()?, notes: Vec::new() };
+    Ok((Classification::of_labels(LabelMap::from_names(names)?), encoded))
+}
+
+/// The mean cross-entropy.
+fn loss(logits: &Tensor, labels: &Tensor) -> Tensor {
+    CrossEntropy::plain().sum(logits, labels) / logits.size()[0] as f64
+}
+
 /// Every hidden state, the pooled vectors, the logits (packed in the reference's order, and as predictions are made: by
 /// length, in batches), and the loss. Dropout must be 0.
 ///
 /// # Errors
 /// The reference lacks something, or has another shape.
-pub fn forward(model: &Model, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
+pub fn forward(network: &Network, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
     let _no_grad = tch::no_grad_guard();
+    let model = model_of(network)?;
     let output = model.forward_traced(&reference.input()?, Mode::Train, Trace::HiddenStates);
     let layers = reference.names("hidden_states").count();
     if output.hidden_states.len() != layers {
@@ -57,7 +82,8 @@ pub fn forward(model: &Model, reference: &Reference, bounds: Bounds) -> Result<V
         let key = format!("hidden_states.{layer}");
         comparisons.push(compare(&format!("hidden state {layer}"), states, &key)?); // [t, d]
     }
-    let predictions = evaluate(model, &reference.tokenized()?, reference.classes()?, &computation(), &mut |_| {})?;
+    let (task, encoded) = classification(reference)?;
+    let predictions = evaluate(network, &task, &encoded, &computation(), &mut |_| {})?;
     comparisons.push(compare("pooled", &output.pooled, "pooled")?); // [b, d]
     comparisons.push(compare("logits", &output.logits, "logits")?); // [b, c]
     comparisons.push(compare("logits as predicted", &predictions.to_tensor(), "logits")?); // [b, c]
@@ -69,7 +95,8 @@ pub fn forward(model: &Model, reference: &Reference, bounds: Bounds) -> Result<V
 ///
 /// # Errors
 /// The parameters are not the reference's, by name or shape, or libtorch refuses.
-pub fn gradients(model: &Model, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
+pub fn gradients(network: &Network, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
+    let model = model_of(network)?;
     let parameters: Vec<(&str, &Tensor)> = model.parameters().iter().collect();
     let mut names: Vec<&str> = parameters.iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
@@ -95,15 +122,15 @@ pub fn gradients(model: &Model, reference: &Reference, bounds: Bounds) -> Result
 /// # Errors
 /// A step fails, or the reference has another number of steps.
 pub fn training(
-    model: &Model,
+    network: &Network,
     reference: &Reference,
     numbers: &Training,
     batches: &[Vec<usize>],
     bounds: Bounds,
 ) -> Result<Vec<Comparison>> {
-    let (tokenized, labels) = (reference.tokenized()?, reference.label_ids()?);
+    let (task, encoded) = classification(reference)?;
     let Training { beta1, beta2, epsilon, weight_decay, .. } = *numbers;
-    let mut optimizer = AdamW::new(model.parameters(), AdamWSettings { beta1, beta2, epsilon, weight_decay });
+    let mut optimizer = AdamW::new(network.parameters(), AdamWSettings { beta1, beta2, epsilon, weight_decay });
     let schedule = LinearSchedule::new(batches.len() as u64, numbers.warmup_ratio);
     let (mut losses, mut rates, mut norms) = (Vec::new(), Vec::new(), Vec::new());
     for (step, rows) in (0..).zip(batches) {
@@ -113,7 +140,7 @@ pub fn training(
             max_gradient_norm: numbers.max_gradient_norm,
             step: step + 1,
         };
-        let seen = train_step(model, &mut optimizer, &collate(&tokenized, &labels, rows), &settings)?;
+        let seen = train_step(network, &task, &mut optimizer, vec![task.batch(&encoded, rows, 0)?], &settings)?;
         losses.push(seen.loss);
         rates.push(settings.learning_rate);
         norms.push(seen.gradient_norm);
@@ -131,7 +158,7 @@ pub fn training(
 ///
 /// # Errors
 /// The reference does not hold it.
-pub fn trained(model: &Model, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
+pub fn trained(network: &Network, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
     // AdamW divides a gradient by its own size, also where it is nothing but rounding.
     let farthest = reference.tensor("train.learning_rate")?.sum(None).double_value(&[]);
     let compare = |(name, found): (&str, &Tensor)| {
@@ -141,7 +168,7 @@ pub fn trained(model: &Model, reference: &Reference, bounds: Bounds) -> Result<V
             false => Comparison::absolute("trained", name, found, &expected, bounds.trained),
         }
     };
-    model.parameters().iter().map(compare).collect()
+    network.parameters().iter().map(compare).collect()
 }
 
 /// Whether the exact gradient is zero: one vector added to all keys changes no attention weight.

@@ -7,6 +7,7 @@ use tests::golden::ModelDirectory;
 use tests::{Bounds, Comparison, Golden, Result, Training, measure, worst};
 
 use retune_models::HeadPolicy;
+use retune_train::Network;
 
 /// Rounding costs at most 5e-6 of anything (`golden/generate.py --rounding`); this leaves room for another order of
 /// summation.
@@ -36,7 +37,7 @@ fn weights_of_both_fixtures_are_the_formulas() -> Result<()> {
 
 fn forward_and_backward(name: &str) -> Result<()> {
     let golden = Golden::read(name)?;
-    let (model, _) = golden.directory()?.load(HeadPolicy::Require)?;
+    let model = Network::Headed(golden.directory()?.load(HeadPolicy::Require)?.0);
     let names: Vec<&str> = model.parameters().iter().map(|(name, _)| name).collect();
     assert_eq!(names, golden.parameters.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>());
     assert_all(&measure::forward(&model, &golden.reference, BOUNDS)?);
@@ -56,7 +57,7 @@ fn gelu_new_forward_and_backward() -> Result<()> {
 
 fn training(name: &str) -> Result<()> {
     let golden = Golden::read(name)?;
-    let (model, _) = golden.directory()?.load(HeadPolicy::Require)?;
+    let model = Network::Headed(golden.directory()?.load(HeadPolicy::Require)?.0);
     assert_eq!(golden.batches.len(), 20);
     assert_all(&measure::training(&model, &golden.reference, &golden.training, &golden.batches, BOUNDS)?);
     assert_all(&measure::trained(&model, &golden.reference, BOUNDS)?);
@@ -87,7 +88,7 @@ fn every_key_of_the_configuration_counts() -> Result<()> {
     ] {
         let mut config = golden.config.clone();
         config[key] = value;
-        let (model, _) = ModelDirectory::new(&config, &golden.weights()?)?.load(HeadPolicy::Require)?;
+        let model = Network::Headed(ModelDirectory::new(&config, &golden.weights()?)?.load(HeadPolicy::Require)?.0);
         tch::manual_seed(1);
         let comparisons = measure::forward(&model, &golden.reference, BOUNDS)?;
         assert!(!failures(&comparisons).is_empty(), "nothing noticed another {key}");
@@ -109,7 +110,7 @@ fn every_number_of_the_training_counts() -> Result<()> {
         ("warmup_ratio", Training { warmup_ratio: 0.15, ..right }),
         ("max_gradient_norm", Training { max_gradient_norm: 0.0, ..right }),
     ] {
-        let (model, _) = golden.directory()?.load(HeadPolicy::Require)?;
+        let model = Network::Headed(golden.directory()?.load(HeadPolicy::Require)?.0);
         measure::training(&model, &golden.reference, &wrong, &golden.batches, BOUNDS)?;
         let comparisons = measure::trained(&model, &golden.reference, BOUNDS)?;
         assert!(!failures(&comparisons).is_empty(), "no parameter noticed another {name}");

@@ -80,7 +80,11 @@ fn what_is_written_loads_again_bit_by_bit() -> Result<()> {
     let first = golden.directory()?;
     let (model, _) = first.load(HeadPolicy::Require)?;
     let labels: Vec<String> = ["a", "b c", "ü", "\"", ""].map(str::to_owned).into();
-    let config = ModelConfig::read(first.path())?.with_labels("BertForSequenceClassification", &labels);
+    let config = ModelConfig::read(first.path())?.with_labels(
+        "BertForSequenceClassification",
+        &labels,
+        Some("single_label_classification"),
+    );
     let folder = tempfile::tempdir()?;
     write_model(folder.path(), &config, model.parameters().iter())?;
 

@@ -18,29 +18,16 @@ pub struct PackedBatch {
     pub position_ids: Vec<i64>,
     /// Sequence `i` is at `cu_seqlens[i]..cu_seqlens[i + 1]`, `[b + 1]`, from 0.
     pub cu_seqlens: Vec<i64>,
-    /// The class of each sequence, `[b]`; empty where there are no labels.
-    pub labels: Vec<i64>,
     /// The row of each sequence in the data set, `[b]`.
     pub rows: Vec<usize>,
 }
 
-/// Packs these rows, with the labels of the whole data set.
-///
-/// # Panics
-///
-/// If a row is not in the data set: rows come from an order over it.
-pub fn collate(tokenized: &Tokenized, labels: &[u32], rows: &[usize]) -> PackedBatch {
-    let mut batch = collate_unlabelled(tokenized, rows);
-    batch.labels = batch.rows.iter().map(|&row| labels[row].into()).collect();
-    batch
-}
-
-/// Packs these rows without labels, for prediction.
+/// Packs these rows.
 ///
 /// # Panics
 ///
 /// If a row is not in the data set.
-pub fn collate_unlabelled(tokenized: &Tokenized, rows: &[usize]) -> PackedBatch {
+pub fn collate(tokenized: &Tokenized, rows: &[usize]) -> PackedBatch {
     let mut rows = rows.to_vec();
     rows.sort_by_key(|&row| Reverse(tokenized.length(row)));
     let tokens = rows.iter().map(|&row| tokenized.length(row)).sum();
@@ -49,7 +36,6 @@ pub fn collate_unlabelled(tokenized: &Tokenized, rows: &[usize]) -> PackedBatch 
         token_type_ids: Vec::with_capacity(tokens),
         position_ids: Vec::with_capacity(tokens),
         cu_seqlens: Vec::with_capacity(rows.len() + 1),
-        labels: Vec::new(),
         rows,
     };
     batch.cu_seqlens.push(0);
@@ -94,13 +80,12 @@ mod tests {
 
     #[test]
     fn longest_first_and_equals_as_they_came() {
-        let batch = collate(&tokenized(&[2, 3, 1, 2]), &[7, 8, 9, 6], &[3, 2, 1, 0]);
+        let batch = collate(&tokenized(&[2, 3, 1, 2]), &[3, 2, 1, 0]);
         assert_eq!(batch.rows, [1, 3, 0, 2]);
         assert_eq!(batch.input_ids, [1, 1, 1, 3, 3, 0, 0, 2]);
         assert_eq!(batch.token_type_ids, [0, 0, 1, 0, 1, 0, 1, 0]);
         assert_eq!(batch.position_ids, [0, 1, 2, 0, 1, 0, 1, 0]);
         assert_eq!(batch.cu_seqlens, [0, 3, 5, 7, 8]);
-        assert_eq!(batch.labels, [8, 6, 7, 9]);
         assert_eq!((batch.sequences(), batch.tokens()), (4, 8));
     }
 
@@ -112,8 +97,7 @@ mod tests {
         ) {
             let rows: Vec<usize> = picks.iter().map(|pick| pick.index(lengths.len())).collect();
             let data = tokenized(&lengths);
-            let labels: Vec<u32> = (0..lengths.len() as u32).map(|row| row * 10).collect();
-            let batch = collate(&data, &labels, &rows);
+            let batch = collate(&data, &rows);
 
             let mut expected = rows.clone();
             expected.sort_by(|a, b| lengths[*b].cmp(&lengths[*a]));
@@ -125,11 +109,8 @@ mod tests {
                 prop_assert_eq!(range.len(), lengths[row]);
                 prop_assert!(batch.input_ids[range.clone()].iter().all(|&id| id == row as i64));
                 prop_assert!(batch.position_ids[range].iter().copied().eq(0..lengths[row] as i64));
-                prop_assert_eq!(batch.labels[i], row as i64 * 10);
             }
             prop_assert_eq!(batch.token_type_ids.len(), batch.tokens());
-            let unlabelled = collate_unlabelled(&data, &rows);
-            prop_assert_eq!(unlabelled, PackedBatch { labels: Vec::new(), ..batch });
         }
     }
 }

@@ -317,6 +317,15 @@ pub enum DataError {
     #[error("{}: no tokenizer can be made of it: {message}; copy or download the file again", .path.display())]
     TokenizerRefused { path: PathBuf, message: String },
 
+    /// A model without mask. `token` is the one that its files name and its vocabulary lacks.
+    #[error(
+        "{}: the tokenizer has no mask token{}; masked language modelling needs a model that was trained with one, as \
+         BERT and RoBERTa were, or name it as `mask_token` in tokenizer_config.json",
+        .directory.display(), .token.as_ref().map(|token| format!(": `{}` is not in the vocabulary", short(token)))
+            .unwrap_or_default()
+    )]
+    NoMaskToken { directory: PathBuf, token: Option<String> },
+
     /// A length that leaves no room for text.
     #[error("the maximal length of {max_length} tokens leaves no room for text; at least {minimum} are needed")]
     MaxLength { max_length: usize, minimum: usize },
@@ -324,6 +333,20 @@ pub enum DataError {
     /// The tokenizer failed on a text. `rows` are the first and the last of the group that held it, from 0.
     #[error("the tokenizer failed on one of the examples {first} to {last}: {message}")]
     Tokenize { first: usize, last: usize, message: String },
+
+    /// A question that fills a window over its context. `example` counts from 0, `more` the further examples, and
+    /// `question` and `special` are tokens.
+    #[error(
+        "example {example} (from 0): the question of {question} tokens and {special} special ones leave {} of \
+         {max_length} tokens for the context, and neighbouring windows share {stride}{}; raise the maximal length to at \
+         least {}, lower the stride, or shorten the question",
+        .max_length.saturating_sub(question + special), and_more(*.more), question + special + stride + 1
+    )]
+    WindowTooShort { example: usize, question: usize, special: usize, max_length: usize, stride: usize, more: usize },
+
+    /// A sentence whose words have more labels, or fewer, than there are words. `sentence` counts from 0.
+    #[error("sentence {sentence} (from 0) has {words} words and {labels} labels; give each word one label")]
+    LabelCount { sentence: usize, words: usize, labels: usize },
 
     /// An output file whose extension names no format.
     #[error("{}: the extension names no output format; use .parquet, .csv, .tsv or .jsonl", .path.display())]

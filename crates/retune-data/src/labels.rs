@@ -9,6 +9,7 @@ use crate::table::Table;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelMap {
     names: Vec<String>,
+    /// By what stands in the data: names, and numbers where [`LabelMap::with_numbers`] allows them.
     ids: HashMap<String, u32>,
 }
 
@@ -29,10 +30,7 @@ impl LabelMap {
                 rows: table.len(),
             });
         }
-        if names.iter().all(|name| name.parse::<i64>().is_ok()) {
-            // Stable: names of one number (`1`, `01`) keep the order of their code points.
-            names.sort_by_key(|name| name.parse::<i64>().unwrap_or_default());
-        }
+        sort_numbers(&mut names);
         Self::from_names(names)
     }
 
@@ -99,7 +97,7 @@ impl LabelMap {
 }
 
 /// The labels of all rows.
-fn labels_of<'a>(table: &'a Table, column: &str) -> Result<Vec<&'a str>, DataError> {
+pub(crate) fn labels_of<'a>(table: &'a Table, column: &str) -> Result<Vec<&'a str>, DataError> {
     let values = table.column(column)?;
     let mut empty = values.iter().enumerate().filter(|(_, label)| label.is_none());
     if let Some((row, _)) = empty.next() {
@@ -108,6 +106,18 @@ fn labels_of<'a>(table: &'a Table, column: &str) -> Result<Vec<&'a str>, DataErr
     }
     Ok(values.iter().flatten().collect())
 }
+
+/// Names that are all whole numbers in the order of these. They come in the order of their code points.
+fn sort_numbers(names: &mut [&str]) {
+    if names.iter().all(|name| name.parse::<i64>().is_ok()) {
+        // Stable: names of one number (`1`, `01`) keep the order of their code points.
+        names.sort_by_key(|name| name.parse::<i64>().unwrap_or_default());
+    }
+}
+
+mod sets;
+
+pub use sets::numbers;
 
 #[cfg(test)]
 mod tests {

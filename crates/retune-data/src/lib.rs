@@ -8,14 +8,19 @@
 //! 3. [`Examples`] (or, without labels, [`texts`]): one or two texts a row, checked for what is missing.
 //! 4. [`stratified_split`]: where there is no evaluation file.
 //! 5. [`TextTokenizer`]: texts → [`Tokenized`], all sequences end to end.
+//!    [`TextTokenizer::encode_words`] does it for tasks that ask for a label of every word,
+//!    [`TextTokenizer::encode_windows`] for answers in contexts, [`TextTokenizer::encode_choices`] for choices, and
+//!    [`TextTokenizer::encode_blocks`] for [`Masking`].
 //! 6. [`EpochOrder`] (training) or [`evaluation_batches`]: which rows stand in which batch.
 //! 7. [`collate`]: rows → a [`PackedBatch`] without padding.
-//! 8. [`write_table`]: predictions → a file.
+//! 8. [`decode_answer`]: the logits of an example's windows → its answer.
+//! 9. [`write_table`]: predictions → a file.
 //!
 //! Everything that a user can get wrong in a file is a [`DataError`] that names the file, the line and the mend.
 
 mod answers;
 mod batch;
+mod encode;
 mod error;
 mod examples;
 mod labels;
@@ -29,10 +34,14 @@ mod tokenize;
 mod write;
 
 pub use answers::{FoundAnswers, Occurrence, find_answer, find_answers};
-pub use batch::{PackedBatch, collate, collate_unlabelled};
+pub use batch::{PackedBatch, collate};
+pub use encode::{
+    AnswerOptions, Candidate, Choices, DecodedAnswer, EncodedChoices, EncodedWords, FurtherPieces, IGNORED_LABEL,
+    MaskableTokens, Masked, Masking, Piece, WindowAnswers, Windows, decode_answer, words_of_text,
+};
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
-pub use labels::LabelMap;
+pub use labels::{LabelMap, numbers};
 pub use order::{EpochOrder, OrderState, evaluation_batches};
 pub use sources::{DataFormat, Form, Wanted};
 pub use split::{Split, stratified_split};

@@ -13,6 +13,8 @@ pub(crate) enum Purpose {
     Epoch,
     /// The rows held out for evaluation; the stream is the class.
     Split,
+    /// The tokens that are masked; the stream is the epoch, and the row is the generator's own stream in it.
+    Masking,
 }
 
 impl Purpose {
@@ -20,6 +22,7 @@ impl Purpose {
         match self {
             Purpose::Epoch => b"retune/epoch/v1\0",
             Purpose::Split => b"retune/split/v1\0",
+            Purpose::Masking => b"retune/mask/v1\0\0",
         }
     }
 }
@@ -42,7 +45,7 @@ pub(crate) fn shuffle<T>(items: &mut [T], generator: &mut ChaCha8Rng) {
 
 /// A uniform number below `bound`, without bias: the high half of `bound` times a draw, where the few low halves that
 /// would favour some numbers are drawn again (Lemire, "Fast random integer generation in an interval", 2019).
-fn below(bound: u64, generator: &mut ChaCha8Rng) -> u64 {
+pub(crate) fn below(bound: u64, generator: &mut ChaCha8Rng) -> u64 {
     let biased = bound.wrapping_neg() % bound;
     loop {
         let product = u128::from(bound) * u128::from(generator.next_u64());
@@ -82,6 +85,7 @@ mod tests {
             first(Purpose::Epoch, 0, 1),
             first(Purpose::Epoch, 0, 0),
             first(Purpose::Split, 0, 0),
+            first(Purpose::Masking, 0, 0),
         ];
         for (i, draw) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(draw), "{draws:?}");

@@ -2,6 +2,7 @@
 
 mod byte_level;
 mod directory;
+mod mask;
 mod sentence_piece;
 mod settings;
 mod special_tokens;
@@ -21,13 +22,13 @@ use crate::sources::load;
 
 /// Texts encoded at a time: enough to occupy every core, few enough that the library's rich encodings (offsets, masks,
 /// the strings of the tokens) do not pile up.
-const TEXTS_AT_A_TIME: usize = 4096;
+pub(crate) const TEXTS_AT_A_TIME: usize = 4096;
 
 const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// A Hugging Face tokenizer that adds special tokens and cuts what is longer than a set length.
 pub struct TextTokenizer {
-    tokenizer: Tokenizer,
+    pub(crate) tokenizer: Tokenizer,
 }
 
 /// The tokens of many texts, end to end. `n` texts, `t` tokens.
@@ -141,6 +142,17 @@ impl TextTokenizer {
             tracing::info!("{} of {} texts were cut to the maximal length", tokenized.truncated, texts.len());
         }
         Ok(tokenized)
+    }
+
+    /// All tokens by id, as the vocabulary writes them; empty where an id has none.
+    pub fn vocabulary(&self) -> Vec<String> {
+        let vocabulary = self.tokenizer.get_vocab(true);
+        let size = vocabulary.values().max().map_or(0, |id| *id as usize + 1);
+        let mut tokens = vec![String::new(); size];
+        for (token, id) in vocabulary {
+            tokens[id as usize] = token;
+        }
+        tokens
     }
 
     /// The number of tokens, with those that were added to the vocabulary: ids are below it, unless the file leaves

@@ -40,6 +40,8 @@ pub enum OutputValues {
     Integer(Vec<i64>),
     /// Numbers.
     Float(Vec<f64>),
+    /// A vector a row: a list in Parquet and JSONL, `[1.0, 2.0]` as text in CSV and TSV.
+    Vector(Vec<Vec<f32>>),
 }
 
 impl OutputFormat {
@@ -71,7 +73,7 @@ pub fn write_table(path: &Path, columns: Vec<OutputColumn>) -> Result<(), DataEr
     let format = OutputFormat::of(path)?;
     let height = columns.first().map_or(0, |column| column.values.len());
     let table_error = |source| DataError::WriteTable { path: path.to_owned(), source };
-    let columns = columns.into_iter().map(OutputColumn::into_polars).collect();
+    let columns = columns.into_iter().map(|column| column.into_polars(format)).collect();
     let mut frame = DataFrame::new(height, columns).map_err(table_error)?;
 
     // Encoded in memory first, because polars reports a full disk as a fault in the format.
@@ -102,17 +104,25 @@ impl OutputValues {
             OutputValues::Text(values) => values.len(),
             OutputValues::Integer(values) => values.len(),
             OutputValues::Float(values) => values.len(),
+            OutputValues::Vector(values) => values.len(),
         }
     }
 }
 
 impl OutputColumn {
-    fn into_polars(self) -> Column {
+    fn into_polars(self, format: OutputFormat) -> Column {
         let name = self.name.into();
         match self.values {
             OutputValues::Text(values) => Column::new(name, values),
             OutputValues::Integer(values) => Column::new(name, values),
             OutputValues::Float(values) => Column::new(name, values),
+            OutputValues::Vector(values) if matches!(format, OutputFormat::Csv | OutputFormat::Tsv) => {
+                Column::new(name, values.iter().map(|vector| format!("{vector:?}")).collect::<Vec<_>>())
+            }
+            OutputValues::Vector(values) => {
+                let rows: Vec<Series> = values.iter().map(|vector| Series::new("".into(), vector)).collect();
+                Column::new(name, rows)
+            }
         }
     }
 }
@@ -150,6 +160,7 @@ mod tests {
             column("text", OutputValues::Text(vec!["fine, \"really\"".into(), "two\nlines".into()])),
             column("row", OutputValues::Integer(vec![0, -1])),
             column("p", OutputValues::Float(vec![0.1, 1e-7])),
+            column("v", OutputValues::Vector(vec![vec![0.5, -1.0], vec![]])),
         ]
     }
 
@@ -167,27 +178,27 @@ mod tests {
         check(
             "out.csv",
             expect![[r#"
-            text,row,p
-            "fine, ""really""",0,0.1
-            "two
-            lines",-1,1e-7
-        "#]],
+                text,row,p,v
+                "fine, ""really""",0,0.1,"[0.5, -1.0]"
+                "two
+                lines",-1,1e-7,[]
+            "#]],
         );
         check(
             "out.TSV",
             expect![[r#"
-            text	row	p
-            "fine, ""really"""	0	0.1
-            "two
-            lines"	-1	1e-7
-        "#]],
+                text	row	p	v
+                "fine, ""really"""	0	0.1	[0.5, -1.0]
+                "two
+                lines"	-1	1e-7	[]
+            "#]],
         );
         check(
             "out.jsonl",
             expect![[r#"
-            {"text":"fine, \"really\"","row":0,"p":0.1}
-            {"text":"two\nlines","row":-1,"p":1e-7}
-        "#]],
+                {"text":"fine, \"really\"","row":0,"p":0.1,"v":[0.5,-1.0]}
+                {"text":"two\nlines","row":-1,"p":1e-7,"v":[]}
+            "#]],
         );
     }
 

@@ -140,16 +140,26 @@ impl ModelConfig {
     }
 
     /// This configuration for a classifier of these classes: `architectures`, `id2label`, `label2id`, `problem_type`.
-    pub fn with_labels(&self, architecture: &str, labels: &[String]) -> Self {
-        let mut values = self.values.clone();
+    pub fn with_labels(&self, architecture: &str, labels: &[String], problem_type: Option<&str>) -> Self {
+        let mut config = self.with_architecture(architecture);
         let names: Map<_, _> = labels.iter().enumerate().map(|(id, name)| (id.to_string(), json!(name))).collect();
         let ids: Map<_, _> = labels.iter().enumerate().map(|(id, name)| (name.clone(), json!(id))).collect();
+        config.values.insert("id2label".to_owned(), Value::Object(names));
+        config.values.insert("label2id".to_owned(), Value::Object(ids));
+        if let Some(problem_type) = problem_type {
+            config.values.insert("problem_type".to_owned(), json!(problem_type));
+        }
+        config
+    }
+
+    /// This configuration for another class of transformers, without what an earlier head has left in it.
+    pub fn with_architecture(&self, architecture: &str) -> Self {
+        let mut values = self.values.clone();
         values.insert("architectures".to_owned(), json!([architecture]));
-        values.insert("id2label".to_owned(), Value::Object(names));
-        values.insert("label2id".to_owned(), Value::Object(ids));
-        values.insert("problem_type".to_owned(), json!("single_label_classification"));
-        // transformers derives it from id2label; a stale number would contradict.
-        values.remove("num_labels");
+        // transformers derives the number from id2label; a stale one would contradict.
+        for key in ["num_labels", "id2label", "label2id", "problem_type", SETTINGS] {
+            values.remove(key);
+        }
         // Weights are written in float32, whatever they were read as.
         for key in ["dtype", "torch_dtype"] {
             if values.contains_key(key) {
@@ -158,7 +168,21 @@ impl ModelConfig {
         }
         Self { path: self.path.clone(), values }
     }
+
+    /// What this project keeps with a model beside what transformers knows: thresholds, a temperature.
+    pub fn settings<T: DeserializeOwned + Default>(&self) -> T {
+        self.values.get(SETTINGS).and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default()
+    }
+
+    /// This configuration with such settings. transformers keeps keys that it does not know.
+    pub fn with_settings(mut self, settings: Value) -> Self {
+        self.values.insert(SETTINGS.to_owned(), settings);
+        self
+    }
 }
+
+/// The key of [`ModelConfig::settings`].
+const SETTINGS: &str = "retune";
 
 /// What transformers fills in where a key is missing, for serde.
 pub(crate) mod defaults {

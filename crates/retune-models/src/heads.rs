@@ -63,7 +63,12 @@ pub struct HeadSpec {
 impl HeadSpec {
     /// A classifier of sequences into `labels` classes.
     pub fn sequence_classification(labels: usize) -> Self {
-        Self { kind: HeadKind::SequenceClassification, outputs: labels as i64 }
+        Self::new(HeadKind::SequenceClassification, labels)
+    }
+
+    /// A head with so many logits in a row.
+    pub fn new(kind: HeadKind, outputs: usize) -> Self {
+        Self { kind, outputs: outputs as i64 }
     }
 }
 

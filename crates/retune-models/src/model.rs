@@ -69,6 +69,17 @@ impl Model {
         self.forward_traced(input, mode, Trace::Off).logits
     }
 
+    /// The logits of a packed batch, or, of a head that reads tokens, those of some tokens alone: `positions` is `[m]` in
+    /// int64, the result `[m, c]`. What the head would compute for the other tokens is not computed.
+    pub fn forward_at(&self, input: &PackedInput, positions: Option<&Tensor>, mode: Mode) -> Tensor {
+        let states = self.encoder.forward(input, mode, Trace::Off);
+        let last = match positions.filter(|_| self.spec.kind.is_per_token()) {
+            Some(positions) => states.last.index_select(0, positions), // [m, d]
+            None => states.last,                                       // [t, d]
+        };
+        self.head.forward(&last, &input.layout, mode).logits
+    }
+
     /// The logits and, with [`Trace::HiddenStates`], all that lies before them.
     pub fn forward_traced(&self, input: &PackedInput, mode: Mode, trace: Trace) -> ModelOutput {
         let states = self.encoder.forward(input, mode, trace);

@@ -67,6 +67,7 @@ impl HeadPlaces<'_> {
 }
 
 /// One architecture.
+#[derive(Debug)]
 pub struct Architecture {
     /// `model_type` in `config.json`.
     pub model_type: &'static str,

@@ -8,6 +8,7 @@ use crate::choices::DeviceChoice;
 use crate::keys::{Key, Kind};
 use crate::nearest;
 use crate::problem::ProblemKind;
+use crate::task::Weights;
 use crate::value::Value;
 
 /// Checks the TOML `item` that stands at `key`.
@@ -26,7 +27,7 @@ pub(crate) fn check_text(key: &'static Key, text: &str) -> Result<Value, Problem
     let value = match (key.kind, toml) {
         (Kind::Columns | Kind::Names, Some(list @ Toml::Array(_))) => list,
         (
-            Kind::Text | Kind::Path | Kind::Columns | Kind::Names | Kind::Choice(_) | Kind::Device,
+            Kind::Text | Kind::Path | Kind::Columns | Kind::Names | Kind::Choice(_) | Kind::Device | Kind::Weights,
             Some(quoted @ Toml::String(_)),
         ) => quoted,
         (Kind::Integer { .. } | Kind::Float(_) | Kind::Switch, Some(value)) => value,
@@ -43,7 +44,7 @@ pub(crate) fn check(key: &'static Key, toml: &Toml) -> Result<Value, ProblemKind
             let text = toml.as_str().ok_or_else(wrong)?;
             if text.trim().is_empty() { Err(out_of_range(key, toml)) } else { Ok(Value::Text(text.to_owned())) }
         }
-        Kind::Columns => columns(key, toml, Some(2)),
+        Kind::Columns => columns(key, toml, Some(3)),
         Kind::Names => columns(key, toml, None),
         Kind::Integer { min } => {
             let number = toml.as_integer().ok_or_else(wrong)?;
@@ -65,6 +66,10 @@ pub(crate) fn check(key: &'static Key, toml: &Toml) -> Result<Value, ProblemKind
                 Err(not_a_choice(key, toml, suggestion()))
             }
         }
+        Kind::Weights => match Weights::from_str(toml.as_str().ok_or_else(wrong)?) {
+            Ok(weights) => Ok(Value::Text(weights.to_string())),
+            Err(error) => Err(not_a_choice(key, toml, error.suggestion)),
+        },
         Kind::Device => match DeviceChoice::from_str(toml.as_str().ok_or_else(wrong)?) {
             Ok(device) => Ok(Value::Text(device.to_string())),
             Err(error) => Err(not_a_choice(key, toml, error.suggestion)),
@@ -96,7 +101,7 @@ fn wrong_type(key: &'static Key, found: String) -> ProblemKind {
 fn out_of_range(key: &'static Key, toml: &Toml) -> ProblemKind {
     let expected = match key.kind {
         Kind::Text | Kind::Path => format!("{} that is not empty", key.kind),
-        Kind::Columns => "the name of one column or a list of two different ones".to_owned(),
+        Kind::Columns => "the name of one column or a list of up to three different ones".to_owned(),
         Kind::Names => "the name of one column or a list of different ones".to_owned(),
         kind => kind.to_string(),
     };

@@ -22,7 +22,7 @@ pub struct ChoiceError {
 }
 
 impl ChoiceError {
-    fn new(names: &[&'static str], found: &str) -> Self {
+    pub(crate) fn new(names: &[&'static str], found: &str) -> Self {
         let suggestion = nearest::word(found, names.iter().copied());
         ChoiceError { expected: one_of(names), found: found.to_owned(), suggestion }
     }
@@ -137,20 +137,6 @@ choices! {
     }
 }
 
-choices! {
-    /// The measure on the validation data that decides which epoch's model is kept.
-    SelectionMetric {
-        /// The share of examples that are right; higher is better.
-        Accuracy = "accuracy",
-        /// The unweighted mean over classes of F1; higher is better.
-        F1Macro = "f1_macro",
-        /// Matthews' correlation coefficient; higher is better.
-        Mcc = "mcc",
-        /// The mean loss; lower is better.
-        Loss = "loss",
-    }
-}
-
 /// Where the model computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -206,3 +192,5 @@ impl fmt::Display for DeviceChoice {
 }
 
 through_text!(DeviceChoice);
+
+pub(crate) use {choices, through_text};

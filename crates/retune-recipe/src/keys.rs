@@ -39,7 +39,7 @@ pub enum Kind {
     Text,
     /// A path, relative to the current directory.
     Path,
-    /// The names of one or two columns.
+    /// The names of one to three columns.
     Columns,
     /// The names of any number of columns, in their order.
     Names,
@@ -56,6 +56,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A device, see [`DeviceChoice`].
     Device,
+    /// Weights of classes, see [`Weights`](crate::Weights).
+    Weights,
 }
 
 impl fmt::Display for Kind {
@@ -63,13 +65,14 @@ impl fmt::Display for Kind {
         match self {
             Kind::Text => f.write_str("a text"),
             Kind::Path => f.write_str("a path"),
-            Kind::Columns => f.write_str("the name of one column or a list of two"),
+            Kind::Columns => f.write_str("the name of one column or a list of up to three"),
             Kind::Names => f.write_str("the name of one column or a list of names"),
             Kind::Integer { min } => write!(f, "a whole number, at least {min}"),
             Kind::Float(range) => write!(f, "a number {range}"),
             Kind::Switch => f.write_str("true or false"),
             Kind::Choice(names) => f.write_str(&one_of(names)),
             Kind::Device => f.write_str(&one_of(DeviceChoice::NAMES)),
+            Kind::Weights => f.write_str("none, balanced, or weights above 0 by name, as \"spam=2, ham=0.5\""),
         }
     }
 }

@@ -35,6 +35,7 @@
 mod check;
 mod choices;
 mod keys;
+mod metric;
 mod nearest;
 mod plan;
 mod problem;
@@ -42,12 +43,15 @@ mod recipe;
 mod render;
 mod resolve;
 mod table;
+mod task;
 mod value;
 mod walk;
 
-pub use choices::{ChoiceError, DataFormat, DeviceChoice, Precision, SelectionMetric};
+pub use choices::{ChoiceError, DataFormat, DeviceChoice, Precision};
 pub use keys::{Fallback, Key, Kind, Range, keys};
-pub use plan::{DataPlan, EvaluationPlan, ModelPlan, Plan, RunPlan, TrainPlan};
+pub use metric::SelectionMetric;
+pub use plan::{DataPlan, EvaluationPlan, ModelPlan, Plan, RunPlan, TaskPlan, TrainPlan};
 pub use problem::{Origin, Problem, ProblemKind, RecipeError, Said};
 pub use recipe::Recipe;
+pub use task::{LossChoice, PoolingChoice, TaskKind, Weights};
 pub use value::Value;

@@ -138,6 +138,18 @@ pub enum ProblemKind {
         /// What the key means.
         doc: &'static str,
     },
+    /// A value that the task has no use for.
+    #[error("'{key}' must be {expected} where 'task.kind' is {task}; found {found}")]
+    NotForTask {
+        /// The key.
+        key: &'static str,
+        /// What the task takes.
+        expected: String,
+        /// What was said.
+        found: String,
+        /// The task.
+        task: &'static str,
+    },
     /// Two values that exclude each other.
     #[error("{first} and {second} contradict each other: {reason}")]
     Contradiction {

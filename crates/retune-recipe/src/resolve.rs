@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::choices::DataFormat;
+use crate::choices::{DataFormat, one_of};
 use crate::keys::{self, Fallback, Key};
-use crate::plan::{DataPlan, EvaluationPlan, ModelPlan, Plan, RunPlan, TrainPlan};
+use crate::plan::{DataPlan, EvaluationPlan, ModelPlan, Plan, RunPlan, TaskPlan, TrainPlan};
 use crate::problem::{Origin, Problem, ProblemKind, RecipeError, Said};
 use crate::recipe::Recipe;
 use crate::value::{FromValue, Value};
-use crate::{DeviceChoice, Precision, SelectionMetric};
+use crate::{DeviceChoice, LossChoice, Precision, SelectionMetric, TaskKind};
 
 impl Recipe {
     /// Fills in the defaults and checks the whole.
@@ -37,8 +37,9 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     /// The plan; `None` where a required key is missing, once all that are missing have been noted.
     fn plan(&mut self) -> Option<Plan> {
-        let (model, data) = (self.model(), self.data());
+        let (model, task, data) = (self.model(), self.task(), self.data());
         Some(Plan {
+            task: task?,
             train: self.train()?,
             evaluation: self.evaluation()?,
             run: self.run()?,
@@ -55,9 +56,80 @@ impl Resolver<'_> {
         })
     }
 
+    fn kind(&self) -> TaskKind {
+        self.optional("task.kind").unwrap_or(TaskKind::Classification)
+    }
+
+    fn task(&mut self) -> Option<TaskPlan> {
+        let kind = self.kind();
+        let said: LossChoice = self.get("task.loss")?;
+        let losses = kind.losses();
+        let loss = if said == LossChoice::Auto { losses[0] } else { said };
+        self.require_for_task("task.loss", losses.contains(&loss), || {
+            (one_of(&losses.iter().map(|loss| loss.as_str()).collect::<Vec<_>>()), loss.to_string())
+        });
+        Some(TaskPlan {
+            kind,
+            loss,
+            label_smoothing: self.get("task.label_smoothing")?,
+            class_weights: self.get("task.class_weights")?,
+            positive_weights: self.get("task.positive_weights")?,
+            focal_gamma: self.get("task.focal_gamma")?,
+            huber_delta: self.get("task.huber_delta")?,
+            label_separator: self.optional("task.label_separator"),
+            mask_probability: self.get("task.mask_probability")?,
+            whole_word_masking: self.get("task.whole_word_masking")?,
+            line_by_line: self.get("task.line_by_line")?,
+            stride: self.get("task.stride")?,
+            max_answer_length: self.get("task.max_answer_length")?,
+            n_best: self.get("task.n_best")?,
+            pooling: self.get("task.pooling")?,
+            scale: self.get("task.scale")?,
+            margin: self.get("task.margin")?,
+        })
+    }
+
+    /// Notes a problem unless a value that was said suits the task.
+    fn require_for_task(&mut self, key: &'static str, suits: bool, words: impl FnOnce() -> (String, String)) {
+        if !suits {
+            let (expected, found) = words();
+            let kind = ProblemKind::NotForTask { key, expected, found, task: self.kind().as_str() };
+            self.problems.push(Problem { origin: self.recipe.origin(key).cloned(), kind });
+        }
+    }
+
+    /// The columns of a task that has its own where none are said.
+    fn columns(&mut self) -> (Option<Vec<String>>, Option<String>) {
+        let kind = self.kind();
+        if kind == TaskKind::QuestionAnswering {
+            let text = self.optional("data.text");
+            let text: Vec<String> = text.unwrap_or_else(|| vec!["question".to_owned(), "context".to_owned()]);
+            return (Some(text), Some(self.optional("data.label").unwrap_or_else(|| "answers".to_owned())));
+        }
+        let text = self.get("data.text");
+        let label = self.optional("data.label");
+        if label.is_none() && !kind.label_is_optional() {
+            self.note_missing("data.label");
+        }
+        (text, label)
+    }
+
     fn data(&mut self) -> Option<DataPlan> {
-        // All three are asked for before any is needed, so that all that are missing are named.
-        let (train, text, label) = (self.get("data.train"), self.get("data.text"), self.get("data.label"));
+        // All are asked for before any is needed, so that all that are missing are named.
+        let train = self.get("data.train");
+        let (text, label) = self.columns();
+        let choices: Option<Vec<String>> = self.optional("data.choices");
+        if choices.is_none() && self.kind() == TaskKind::MultipleChoice {
+            self.note_missing("data.choices");
+        }
+        if let Some(text) = &text {
+            let (least, most) = self.kind().text_columns();
+            self.require_for_task("data.text", (least..=most).contains(&text.len()), || {
+                let expected =
+                    if least == most { format!("{least} column(s)") } else { format!("{least} or {most} columns") };
+                (expected, text.len().to_string())
+            });
+        }
         Some(DataPlan {
             train: train?,
             validation: self.optional("data.validation"),
@@ -65,8 +137,13 @@ impl Resolver<'_> {
             format: self.get::<DataFormat>("data.format")?,
             columns: self.optional("data.columns"),
             text: text?,
-            label: label?,
-            max_length: self.get("data.max_length")?,
+            label,
+            label_names: self.optional("data.label_names"),
+            choices,
+            max_length: self.optional("data.max_length").unwrap_or(match self.kind() {
+                TaskKind::QuestionAnswering => 384,
+                _ => 128,
+            }),
             validation_fraction: self.get("data.validation_fraction")?,
         })
     }
@@ -76,6 +153,7 @@ impl Resolver<'_> {
             epochs: self.get("train.epochs")?,
             max_steps: self.optional("train.max_steps"),
             batch_size: self.get("train.batch_size")?,
+            micro_batch_size: self.optional("train.micro_batch_size"),
             learning_rate: self.get("train.learning_rate")?,
             warmup_fraction: self.get("train.warmup_fraction")?,
             weight_decay: self.get("train.weight_decay")?,
@@ -88,9 +166,17 @@ impl Resolver<'_> {
     }
 
     fn evaluation(&mut self) -> Option<EvaluationPlan> {
+        let said: SelectionMetric = self.get("evaluation.metric")?;
+        let metrics = SelectionMetric::of(self.kind());
+        let metric = if said == SelectionMetric::Auto { metrics[0] } else { said };
+        self.require_for_task("evaluation.metric", metrics.contains(&metric), || {
+            (one_of(&metrics.iter().map(|metric| metric.as_str()).collect::<Vec<_>>()), metric.to_string())
+        });
         Some(EvaluationPlan {
             batch_size: self.get("evaluation.batch_size")?,
-            metric: self.get::<SelectionMetric>("evaluation.metric")?,
+            metric,
+            tune_thresholds: self.get("evaluation.tune_thresholds")?,
+            calibrate: self.get("evaluation.calibrate")?,
             bootstrap_samples: self.get("evaluation.bootstrap_samples")?,
         })
     }
@@ -123,12 +209,18 @@ impl Resolver<'_> {
     fn get<T: FromValue>(&mut self, path: &'static str) -> Option<T> {
         let key = keys::find(path)?;
         let value = self.optional(path).or_else(|| default_of(key).and_then(|value| T::from_value(&value)));
-        if value.is_none() && !self.recipe.meant.contains(path) {
+        if value.is_none() {
+            self.note_missing(path);
+        }
+        value
+    }
+
+    fn note_missing(&mut self, path: &'static str) {
+        if let Some(key) = keys::find(path).filter(|_| !self.recipe.meant.contains(path)) {
             let origin = self.recipe.file.clone().map(|path| Origin::File { path, line: None });
             let kind = ProblemKind::Missing { key: key.path, flag: key.flag, doc: key.doc };
             self.problems.push(Problem { origin, kind });
         }
-        value
     }
 
     fn contradictions(&mut self) {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::choices::{DataFormat, DeviceChoice, Precision, SelectionMetric};
+use crate::choices::{DataFormat, DeviceChoice, Precision};
+use crate::metric::SelectionMetric;
+use crate::task::{LossChoice, PoolingChoice, TaskKind, Weights};
 
 /// The value of a key. Its `Display` is TOML.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,4 +112,4 @@ macro_rules! from_choice {
     };
 }
 
-from_choice!(DataFormat, DeviceChoice, Precision, SelectionMetric);
+from_choice!(DataFormat, DeviceChoice, LossChoice, PoolingChoice, Precision, SelectionMetric, TaskKind, Weights);

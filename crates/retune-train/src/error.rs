@@ -109,6 +109,22 @@ pub enum TrainError {
         /// What does not fit.
         reason: String,
     },
+    /// A weight is given to a class that there is not.
+    #[error("{key} gives a weight to '{class}', which is no class; there are {}", known.join(", "))]
+    UnknownClass {
+        /// The key of the recipe.
+        key: &'static str,
+        /// The name that it gives.
+        class: String,
+        /// The classes.
+        known: Vec<String>,
+    },
+    /// What was given does not suit the task.
+    #[error("{reason}")]
+    Input {
+        /// What does not suit, and how to mend it.
+        reason: String,
+    },
     /// The loss or the gradient is not a number any more.
     #[error(
         "step {step}: the {what} is {value}; the run stops before the model is spoilt (rows {rows:?} of the training \

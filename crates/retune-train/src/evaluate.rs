@@ -3,16 +3,15 @@
 use std::num::NonZeroUsize;
 
 use retune_attention::Mode;
-use retune_data::{Tokenized, collate_unlabelled, evaluation_batches};
-use retune_metrics::{ConfusionMatrix, MeanLoss};
-use retune_models::Model;
+use retune_data::evaluation_batches;
 use retune_recipe::Precision;
 use retune_torch::autocast::AutocastGuard;
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
 use crate::batch::to_input;
-use crate::tasks::sequence_classification::Scores;
+use crate::network::Network;
+use crate::task::{Encoded, Task};
 
 /// How batches are computed.
 #[derive(Debug, Clone, Copy)]
@@ -35,101 +34,109 @@ impl Computation {
     }
 }
 
-/// The model's logits for every example, in the data set's order.
+/// What a model gives for every sequence, or every token, of a data set, in the data set's order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Predictions {
-    /// `[n, c]`, row-major.
-    logits: Vec<f32>,
-    classes: usize,
+pub struct Outputs {
+    /// `[n, w]`, row-major.
+    values: Vec<f32>,
+    /// `w`.
+    width: usize,
+    /// The first row of each sequence, and the end of the last; `None` where each sequence has one.
+    starts: Option<Vec<usize>>,
 }
 
-/// Runs the model over all sequences, the longest first; `progress` hears how many are done.
+/// Runs the network over all sequences, the longest first; `progress` hears how many are done.
 ///
 /// # Errors
 /// libtorch refuses a batch.
-pub fn evaluate(
-    model: &Model,
-    tokenized: &Tokenized,
-    classes: usize,
+pub fn evaluate<T: Task>(
+    network: &Network,
+    task: &T,
+    encoded: &Encoded<T::Targets>,
     computation: &Computation,
     progress: &mut dyn FnMut(usize),
-) -> Result<Predictions, TrainError> {
+) -> Result<Outputs, TrainError> {
     let _no_grad = tch::no_grad_guard();
-    let mut logits = vec![0f32; tokenized.len() * classes];
+    let tokenized = &encoded.tokenized;
+    let starts = task.keeps_tokens(encoded).then(|| starts(tokenized.len(), |row| tokenized.length(row)));
+    let rows = starts.as_ref().map_or(tokenized.len(), |starts| starts[tokenized.len()]);
+    let mut outputs = Outputs { values: Vec::new(), width: 0, starts };
     let mut done = 0;
-    for rows in evaluation_batches(tokenized, computation.batch_size) {
-        let batch = collate_unlabelled(tokenized, &rows);
-        let input = to_input(&batch, computation.device)?;
+    for sequences in evaluation_batches(tokenized, computation.batch_size) {
+        let batch = task.evaluation_batch(encoded, &sequences)?.to_device(computation.device);
+        let input = to_input(&batch.packed, computation.device)?;
+        let positions = batch.positions_on(computation.device);
         let autocast = computation.autocast()?;
-        let output = model.forward(&input, Mode::Evaluate); // [b, c]
+        let output = network.forward(&input, positions.as_ref(), Mode::Evaluate);
         drop(autocast);
-        let output: Vec<f32> = Vec::try_from(output.to_kind(Kind::Float).to_device(Device::Cpu).reshape([-1]))?;
-        for (row, values) in batch.rows.iter().zip(output.chunks(classes)) {
-            logits[row * classes..(row + 1) * classes].copy_from_slice(values);
-        }
-        done += batch.sequences();
+        let kept = task.reduce(&output, &batch).to_device(Device::Cpu).contiguous(); // [n, w]
+        outputs.width = kept.size().get(1).copied().unwrap_or(1) as usize;
+        outputs.values.resize(rows * outputs.width, 0.0);
+        outputs.scatter(&batch.packed.rows, &Vec::try_from(kept.reshape([-1]))?);
+        done += batch.packed.sequences();
         progress(done);
     }
-    Ok(Predictions { logits, classes })
+    Ok(outputs)
 }
 
-impl Predictions {
-    /// How many examples.
+fn starts(sequences: usize, length: impl Fn(usize) -> usize) -> Vec<usize> {
+    let mut starts = vec![0];
+    for row in 0..sequences {
+        starts.push(starts[row] + length(row));
+    }
+    starts
+}
+
+impl Outputs {
+    /// Puts a batch's values where its sequences stand in the data.
+    fn scatter(&mut self, sequences: &[usize], values: &[f32]) {
+        let mut from = 0;
+        for sequence in sequences {
+            let place = self.range(*sequence);
+            let size = place.len();
+            self.values[place].copy_from_slice(&values[from..from + size]);
+            from += size;
+        }
+    }
+
+    fn range(&self, sequence: usize) -> std::ops::Range<usize> {
+        let (start, end) = match &self.starts {
+            None => (sequence, sequence + 1),
+            Some(starts) => (starts[sequence], starts[sequence + 1]),
+        };
+        start * self.width..end * self.width
+    }
+
+    /// How many sequences there are.
     pub fn len(&self) -> usize {
-        self.logits.len() / self.classes
+        match &self.starts {
+            Some(starts) => starts.len() - 1,
+            None => self.values.len() / self.width.max(1),
+        }
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.logits.is_empty()
+        self.len() == 0
     }
 
-    /// The logits of one example: `[c]`.
-    pub fn logits(&self, row: usize) -> &[f32] {
-        &self.logits[row * self.classes..(row + 1) * self.classes]
+    /// The values of a row, `w`.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
-    /// The class with the largest logit; the first of equals.
-    pub fn predicted(&self, row: usize) -> usize {
-        let mut best = 0;
-        for (class, value) in self.logits(row).iter().enumerate() {
-            if *value > self.logits(row)[best] {
-                best = class;
-            }
-        }
-        best
+    /// The values of one sequence: `[w]`, or `[tokens, w]`.
+    pub fn of(&self, sequence: usize) -> &[f32] {
+        &self.values[self.range(sequence)]
     }
 
-    /// The softmax of one example's logits, in float64: `[c]`.
-    pub fn probabilities(&self, row: usize) -> Vec<f64> {
-        let log_sum = self.log_sum_exp(row);
-        self.logits(row).iter().map(|logit| (f64::from(*logit) - log_sum).exp()).collect()
+    /// The values of one row among all, `[w]`: of a sequence or, where there is a row for each token, of a token.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.width..(row + 1) * self.width]
     }
 
-    /// How predictions and labels meet, and the scores that follow. The loss is the mean cross-entropy, in float64.
-    ///
-    /// # Errors
-    /// There is no example, or a logit is not a number.
-    pub fn score(&self, labels: &[u32]) -> Result<(ConfusionMatrix, Scores), TrainError> {
-        let mut matrix = ConfusionMatrix::new(self.classes)?;
-        let mut loss = MeanLoss::new();
-        for (row, label) in labels.iter().enumerate() {
-            let label = *label as usize;
-            matrix.update(label, self.predicted(row))?;
-            loss.update(self.log_sum_exp(row) - f64::from(self.logits(row)[label]), 1)?;
-        }
-        let scores = Scores::new(&matrix, loss.mean()?)?;
-        Ok((matrix, scores))
-    }
-
-    fn log_sum_exp(&self, row: usize) -> f64 {
-        let logits = self.logits(row);
-        let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-        largest + logits.iter().map(|logit| (f64::from(*logit) - largest).exp()).sum::<f64>().ln()
-    }
-
-    /// As a tensor `[n, c]`, for comparisons.
+    /// As a tensor `[n, w]`.
     pub fn to_tensor(&self) -> Tensor {
-        Tensor::from_slice(&self.logits).view([-1, self.classes as i64])
+        Tensor::from_slice(&self.values).view([-1, self.width.max(1) as i64]).to_kind(Kind::Float)
     }
 }

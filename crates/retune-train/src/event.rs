@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::tasks::sequence_classification::Scores;
+use crate::evaluation::Evaluation;
 
 /// Something that happened in a run, in order. The watcher decides what a person sees of it.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub enum Event<'a> {
         /// Epochs done, possibly a fraction.
         epoch: f64,
         /// What came out.
-        scores: &'a Scores,
+        evaluation: &'a Evaluation,
         /// Whether it is the best so far.
         best: bool,
     },

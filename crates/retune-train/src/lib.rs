@@ -1,7 +1,7 @@
 //! The training loop, optimisers, schedules, checkpoints, evaluation and the run directory.
 //!
 //! [`trainer`] is the loop, in the order in which one batch goes through it; what it calls are parts: the task
-//! ([`tasks`]: columns, loss and metrics), the optimiser, the schedule, [`evaluate`], [`checkpoint`]s. A run's folder is
+//! ([`Task`] and [`tasks`]: columns, head, loss, measures, predictions), the optimiser, the schedule, [`evaluate`], [`checkpoint`]s. A run's folder is
 //! [`RunDirectory`]; a finished model is used through [`Predictor`].
 
 mod batch;
@@ -9,29 +9,39 @@ pub mod checkpoint;
 mod device;
 mod error;
 mod evaluate;
+mod evaluation;
 mod event;
 mod finish;
+pub mod losses;
 mod model_card;
 mod model_directory;
+mod network;
 mod optimizer;
 mod predict;
+mod prediction;
 mod record;
 mod run_directory;
 mod schedule;
 mod step;
+mod task;
 pub mod tasks;
 pub mod trainer;
 
 pub use batch::to_input;
 pub use device::{device_name, resolve_device};
 pub use error::TrainError;
-pub use evaluate::{Computation, Predictions, evaluate};
+pub use evaluate::{Computation, Outputs, evaluate};
+pub use evaluation::{Confusions, Evaluation, Score, is_better};
 pub use event::{Event, Logged, StepReport};
-pub use finish::{Outcome, Summary, prediction_columns, text_column};
+pub use finish::{Outcome, Summary};
 pub use model_directory::Source;
+pub use network::Network;
 pub use optimizer::{AdamW, AdamWSettings};
-pub use predict::Predictor;
+pub use predict::{Predicted, Predictor};
+pub use prediction::{Field, Prediction, table};
+pub use retune_recipe::TaskKind;
 pub use run_directory::{RunDirectory, check_output};
 pub use schedule::LinearSchedule;
 pub use step::{StepNumbers, StepSettings, train_step};
+pub use task::{Batch, Encoded, Examples, OutputLayer, Splits, Task};
 pub use trainer::Trainer;

@@ -2,43 +2,56 @@
 
 use std::fmt::Write;
 
-use retune_recipe::Plan;
+use retune_recipe::{Plan, TaskKind};
 
-use crate::tasks::sequence_classification::{Intervals, Scores};
+use crate::evaluation::Evaluation;
 
-/// The card of a text classifier.
-pub(crate) fn text_classifier(
-    plan: &Plan,
-    base_model: &str,
-    labels: &[String],
-    split: &str,
-    scores: &Scores,
-    intervals: Option<&Intervals>,
-) -> String {
+/// What a card says of a task: the Hub's name of it, a heading, and the lines of Python that use the model.
+fn words(kind: TaskKind) -> (&'static str, &'static str, &'static str) {
+    match kind {
+        TaskKind::Classification | TaskKind::MultiLabel => ("text-classification", "Text classifier", PIPELINE),
+        TaskKind::Regression => ("text-classification", "Numbers for texts", PIPELINE),
+        TaskKind::TokenClassification => ("token-classification", "Token classifier", PIPELINE),
+        TaskKind::QuestionAnswering => ("question-answering", "Extractive question answering", PIPELINE),
+        TaskKind::MaskedLm => ("fill-mask", "Masked language model", PIPELINE),
+        TaskKind::MultipleChoice => (
+            "multiple-choice",
+            "Multiple choice",
+            "from transformers import AutoModelForMultipleChoice\n\nmodel = AutoModelForMultipleChoice.from_pretrained(\"PATH\")",
+        ),
+        TaskKind::Embeddings => (
+            "sentence-similarity",
+            "Sentence embeddings",
+            "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(\"PATH\")",
+        ),
+    }
+}
+
+const PIPELINE: &str = "from transformers import pipeline\n\nmodel = pipeline(\"TASK\", model=\"PATH\")";
+
+/// The card of a finished model; `about` says what it is, in a few words.
+pub(crate) fn card(plan: &Plan, base_model: &str, about: &str, split: &str, evaluation: &Evaluation) -> String {
+    let (tag, heading, python) = words(plan.task.kind);
     let mut card = String::from("---\n");
     // A folder's path means nothing on the Hub.
     if !base_model.starts_with(['/', '.', '~']) {
         let _ = writeln!(card, "base_model: {base_model}");
     }
-    card.push_str(
-        "library_name: transformers\npipeline_tag: text-classification\ntags:\n- text-classification\n- retune\n",
-    );
-    card.push_str("metrics:\n- accuracy\n- f1\n- matthews_correlation\n---\n\n");
-    let _ = writeln!(card, "# Text classifier of {} classes\n", labels.len());
+    let library = if plan.task.kind == TaskKind::Embeddings { "sentence-transformers" } else { "transformers" };
+    let _ = writeln!(card, "library_name: {library}\npipeline_tag: {tag}\ntags:\n- {tag}\n- retune\n---\n");
+    let _ = writeln!(card, "# {heading}: {about}\n");
     let _ = writeln!(card, "`{base_model}`, fine-tuned by retune {}.\n", env!("CARGO_PKG_VERSION"));
-    let _ =
-        writeln!(card, "Classes: {}\n", labels.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
-    let _ = writeln!(card, "## Scores on the {split} data ({} examples)\n", scores.examples);
+    if !evaluation.classes.is_empty() {
+        let names: Vec<String> = evaluation.classes.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let _ = writeln!(card, "Classes: {}\n", names.join(", "));
+    }
+    let _ = writeln!(card, "## Scores on the {split} data ({} examples)\n", evaluation.examples);
     card.push_str("| metric | value | 95 % interval |\n|---|---|---|\n");
-    let rows = [
-        ("accuracy", scores.accuracy, intervals.map(|all| all.accuracy)),
-        ("macro F1", scores.f1_macro, intervals.map(|all| all.f1_macro)),
-        ("Matthews' correlation", scores.mcc, intervals.map(|all| all.mcc)),
-        ("loss", scores.loss, None),
-    ];
-    for (name, value, interval) in rows {
-        let interval = interval.map(|i| format!("{:.4} to {:.4}", i.low, i.high)).unwrap_or_default();
-        let _ = writeln!(card, "| {name} | {value:.4} | {interval} |");
+    for score in &evaluation.scores {
+        if let Some(title) = score.title {
+            let interval = score.interval.map(|i| format!("{:.4} to {:.4}", i.low, i.high)).unwrap_or_default();
+            let _ = writeln!(card, "| {title} | {:.4} | {interval} |", score.value);
+        }
     }
     let train = &plan.train;
     let _ = writeln!(card, "\n## Training\n");
@@ -56,6 +69,6 @@ pub(crate) fn text_classifier(
         plan.run.seed,
         plan.run.precision
     );
-    card.push_str("```python\nfrom transformers import pipeline\n\nclassifier = pipeline(\"text-classification\", model=\"PATH\")\n```\n");
+    let _ = writeln!(card, "```python\n{}\n```", python.replace("TASK", tag));
     card
 }

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use retune_data::TextTokenizer;
-use retune_models::{Model, ModelConfig, write_model};
+use retune_models::ModelConfig;
 
 use crate::TrainError;
 use crate::checkpoint::whole_folder;
+use crate::network::Network;
 
 /// The whole tokenizer in one file, which every model directory gets.
 const TOKENIZER: &str = "tokenizer.json";
@@ -42,11 +43,11 @@ pub(crate) fn write(
     target: &Path,
     source: &Source,
     config: &ModelConfig,
-    model: &Model,
+    network: &Network,
     card: &str,
 ) -> Result<(), TrainError> {
     whole_folder(target, |folder| {
-        write_model(folder, config, model.parameters().iter())?;
+        network.write(folder, config)?;
         for name in TOKENIZER_FILES {
             let from = source.directory.join(name);
             if from.exists() {

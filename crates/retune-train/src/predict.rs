@@ -1,28 +1,41 @@
-//! A finished model in use: texts to classes with probabilities.
+//! A finished model in use.
 
 use std::path::Path;
 
-use retune_data::{LabelMap, Text, TextTokenizer};
-use retune_models::{HeadPolicy, HeadSpec, Model, ModelConfig};
+use retune_data::{OutputColumn, TextTokenizer};
+use retune_models::{HeadPolicy, ModelConfig};
+use retune_recipe::Plan;
 use tch::Device;
 
-use crate::evaluate::{Computation, Predictions, evaluate};
+use crate::evaluate::{Computation, Outputs, evaluate};
+use crate::finish::text_column;
+use crate::network::Network;
+use crate::prediction::{Prediction, table};
+use crate::task::{Encoded, Task};
 use crate::trainer::load_tokenizer;
 use crate::{RunDirectory, TrainError};
 
-/// A classifier with its tokenizer and the names of its classes.
-pub struct Predictor {
-    model: Model,
+/// A finished model with its tokenizer and its task.
+pub struct Predictor<T> {
+    network: Network,
     tokenizer: TextTokenizer,
-    labels: LabelMap,
+    task: T,
 }
 
-impl Predictor {
-    /// Loads the finished model of a run.
+/// What a model gave for a data set.
+pub struct Predicted<T: Task> {
+    /// The tokens.
+    pub encoded: Encoded<T::Targets>,
+    /// The outputs for them.
+    pub outputs: Outputs,
+}
+
+impl<T: Task> Predictor<T> {
+    /// Loads the finished model of a run, whose plan may have been changed in what belongs to reading data.
     ///
     /// # Errors
     /// The folder is no run's, the run is not finished, or its model does not load.
-    pub fn open_run(run: &Path, max_length: usize, device: Device) -> Result<Self, TrainError> {
+    pub fn open_run(run: &Path, plan: &Plan, device: Device) -> Result<Self, TrainError> {
         let directory = run.join("model");
         if !directory.is_dir() {
             return Err(TrainError::NotARun {
@@ -30,44 +43,70 @@ impl Predictor {
                 missing: "holds no finished model; finish the run with: cargo xtask finetune --resume RUN",
             });
         }
-        Self::open(&directory, max_length, device)
+        Self::open(&directory, plan, device)
     }
 
-    /// Loads a model directory; texts are cut to `max_length` tokens.
+    /// Loads a model directory; texts are cut to the plan's `data.max_length` tokens.
     ///
     /// # Errors
     /// A file is missing or does not fit the others.
-    pub fn open(directory: &Path, max_length: usize, device: Device) -> Result<Self, TrainError> {
+    pub fn open(directory: &Path, plan: &Plan, device: Device) -> Result<Self, TrainError> {
         let config = ModelConfig::read(directory)?;
-        let labels = LabelMap::from_names(config.labels()?)?;
-        let (model, _) = Model::load(
-            directory,
-            &config,
-            HeadSpec::sequence_classification(labels.len()),
-            HeadPolicy::Require,
-            device,
-        )?;
-        let tokenizer = load_tokenizer(directory, &model, max_length)?;
-        Ok(Self { model, tokenizer, labels })
+        let mut task = T::of_model(plan, &config)?;
+        let (network, _) = Network::load(directory, &config, task.output(), HeadPolicy::Require, device)?;
+        let tokenizer = load_tokenizer(directory, &network, plan.data.max_length)?;
+        task.prepare(&tokenizer, directory)?;
+        Ok(Self { network, tokenizer, task })
     }
 
-    /// The names of the classes, by id.
-    pub fn labels(&self) -> &LabelMap {
-        &self.labels
+    /// The task.
+    pub fn task(&self) -> &T {
+        &self.task
     }
 
-    /// The logits of each text, in order; `progress` hears how many are done.
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Runs the model over all examples; `progress` hears how many sequences are done.
     ///
     /// # Errors
     /// A text cannot be tokenised, or libtorch refuses a batch.
-    pub fn predict(
+    pub fn run(
         &self,
-        texts: &[Text],
+        examples: &T::Examples,
         computation: &Computation,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<Predictions, TrainError> {
-        let tokenized = self.tokenizer.encode(texts)?;
-        evaluate(&self.model, &tokenized, self.labels.len(), computation, progress)
+    ) -> Result<Predicted<T>, TrainError> {
+        let encoded = self.task.encode(examples, &self.tokenizer)?;
+        let outputs = evaluate(&self.network, &self.task, &encoded, computation, progress)?;
+        Ok(Predicted { encoded, outputs })
+    }
+
+    /// What a person wants to know of each example; with the outputs as they are where `raw`.
+    ///
+    /// # Errors
+    /// As [`Predictor::run`].
+    pub fn predict(
+        &self,
+        examples: &T::Examples,
+        computation: &Computation,
+        raw: bool,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(Vec<Prediction>, Vec<String>), TrainError> {
+        let predicted = self.run(examples, computation, progress)?;
+        let predictions = self.task.predict(examples, &predicted.encoded, &predicted.outputs, raw)?;
+        Ok((predictions, predicted.encoded.notes))
+    }
+
+    /// Predictions as a table, with the right answers where the examples have them.
+    pub fn table(&self, examples: &T::Examples, predictions: &[Prediction], labelled: bool) -> Vec<OutputColumn> {
+        let mut columns = table(predictions);
+        if let Some(labels) = self.task.label_column(examples).filter(|_| labelled) {
+            columns.insert(1.min(columns.len()), text_column("label", labels));
+        }
+        columns
     }
 }
 
@@ -76,7 +115,7 @@ impl RunDirectory {
     ///
     /// # Errors
     /// The folder is not a run's, or its plan does not read.
-    pub fn plan_of(run: &Path) -> Result<retune_recipe::Plan, TrainError> {
+    pub fn plan_of(run: &Path) -> Result<Plan, TrainError> {
         crate::run_directory::read_plan(run)
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::evaluation::Evaluation;
 use crate::event::StepReport;
-use crate::tasks::sequence_classification::{Intervals, Scores};
 
 /// Time spent in training steps, and what went through them.
 #[derive(Debug, Default)]
@@ -45,8 +45,8 @@ pub(crate) fn train_record(report: &StepReport, loss: f64, tokens_per_second: f6
 }
 
 /// A line about an evaluation.
-pub(crate) fn evaluation_record(split: &str, step: u64, epoch: f64, scores: &Scores) -> Value {
-    json!({ "event": "evaluation", "split": split, "step": step, "epoch": epoch, "scores": scores })
+pub(crate) fn evaluation_record(split: &str, step: u64, epoch: f64, evaluation: &Evaluation) -> Value {
+    json!({ "event": "evaluation", "split": split, "step": step, "epoch": epoch, "scores": evaluation.values() })
 }
 
 /// The line about the kept model's last evaluation, and how fast training went (evaluation and saving left out; of a
@@ -55,7 +55,7 @@ pub(crate) fn final_record(
     split: &str,
     step: u64,
     epoch: f64,
-    (scores, intervals): (&Scores, Option<&Intervals>),
+    evaluation: &Evaluation,
     throughput: &Throughput,
 ) -> Value {
     json!({
@@ -63,8 +63,8 @@ pub(crate) fn final_record(
         "split": split,
         "step": step,
         "epoch": epoch,
-        "scores": scores,
-        "intervals": intervals,
+        "scores": evaluation.values(),
+        "intervals": evaluation.intervals(),
         "examples_per_second": throughput.examples_per_second(),
         "tokens_per_second": throughput.tokens_per_second(),
     })

@@ -6,36 +6,39 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use retune_data::{EpochOrder, TextTokenizer, collate};
-use retune_metrics::ConfusionMatrix;
+use retune_data::{EpochOrder, TextTokenizer};
 use retune_models::registry::Architecture;
-use retune_models::{HeadKind, HeadPolicy, HeadSpec, LoadReport, Model, ModelConfig};
+use retune_models::{HeadPolicy, LoadReport, ModelConfig};
 use retune_recipe::Plan;
 use tch::Device;
 
 use crate::checkpoint::{self, Best, TrainingState};
-use crate::evaluate::{Computation, Predictions, evaluate};
+use crate::evaluate::{Computation, Outputs, evaluate};
+use crate::evaluation::is_better;
 use crate::event::{Event, Logged, StepReport};
 use crate::finish::{Outcome, finish};
 use crate::model_directory::Source;
+use crate::network::Network;
 use crate::optimizer::{AdamW, AdamWSettings};
 use crate::record::{Throughput, evaluation_record, train_record};
 use crate::schedule::LinearSchedule;
 use crate::step::{StepSettings, train_step};
-use crate::tasks::sequence_classification::{self as task, ClassificationData, Scores, TokenizedExamples};
+use crate::task::{Encoded, Splits, Task};
 use crate::{RunDirectory, TrainError};
 
 /// A run that is ready to start: everything is read, checked and loaded, and nothing is written.
 #[derive(Debug)]
-pub struct Trainer {
+pub struct Trainer<T: Task> {
     pub(crate) plan: Plan,
     pub(crate) source: Source,
     pub(crate) config: ModelConfig,
-    pub(crate) data: ClassificationData,
-    train: TokenizedExamples,
-    pub(crate) validation: TokenizedExamples,
-    pub(crate) test: Option<TokenizedExamples>,
-    pub(crate) model: Model,
+    pub(crate) architecture: &'static Architecture,
+    pub(crate) task: T,
+    pub(crate) data: Splits<T::Examples>,
+    train: Encoded<T::Targets>,
+    pub(crate) validation: Encoded<T::Targets>,
+    pub(crate) test: Option<Encoded<T::Targets>>,
+    pub(crate) network: Network,
     load_report: LoadReport,
     optimizer: AdamW,
     schedule: LinearSchedule,
@@ -43,29 +46,30 @@ pub struct Trainer {
     computation: Computation,
 }
 
-impl Trainer {
+impl<T: Task> Trainer<T> {
     /// Loads and tokenises everything that a plan needs. The seed is set before anything is drawn.
     ///
     /// # Errors
     /// All that can be wrong with the model's files, and what libtorch refuses.
-    pub fn new(plan: Plan, source: Source, data: ClassificationData, device: Device) -> Result<Self, TrainError> {
+    pub fn new(
+        plan: Plan,
+        source: Source,
+        mut task: T,
+        data: Splits<T::Examples>,
+        device: Device,
+    ) -> Result<Self, TrainError> {
         retune_torch::random::seed(plan.run.seed);
         let config = ModelConfig::read(&source.directory)?;
-        let classes = data.labels.len();
-        let (model, load_report) = Model::load(
-            &source.directory,
-            &config,
-            HeadSpec::sequence_classification(classes),
-            HeadPolicy::Draw,
-            device,
-        )?;
-        let tokenizer = load_tokenizer(&source.directory, &model, plan.data.max_length)?;
-        let train = data.train.tokenize(&tokenizer)?;
-        let validation = data.validation.tokenize(&tokenizer)?;
-        let test = data.test.as_ref().map(|test| test.tokenize(&tokenizer)).transpose()?;
+        task.size(&config);
+        let (network, load_report) =
+            Network::load(&source.directory, &config, task.output(), HeadPolicy::Draw, device)?;
+        let tokenizer = load_tokenizer(&source.directory, &network, plan.data.max_length)?;
+        task.prepare(&tokenizer, &source.directory)?;
+        let train = task.encode(&data.train, &tokenizer)?;
+        let validation = task.encode(&data.validation, &tokenizer)?;
+        let test = data.test.as_ref().map(|test| task.encode(test, &tokenizer)).transpose()?;
         let at_least_one = |size: usize| NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
-        let order =
-            EpochOrder::new(plan.run.seed, at_least_one(train.labels.len()), at_least_one(plan.train.batch_size));
+        let order = EpochOrder::new(plan.run.seed, at_least_one(train.rows()), at_least_one(plan.train.batch_size));
         let all_epochs = (plan.train.epochs * order.batches_per_epoch() as f64).ceil() as u64;
         let total_steps = plan.train.max_steps.map_or(all_epochs, |most| all_epochs.min(most as u64));
         let settings = AdamWSettings {
@@ -74,10 +78,10 @@ impl Trainer {
             epsilon: plan.train.adam_epsilon,
             weight_decay: plan.train.weight_decay,
         };
-        let architecture = Architecture::of(&config)?;
         Ok(Self {
-            config: config.with_labels(&architecture.class(HeadKind::SequenceClassification), data.labels.names()),
-            optimizer: AdamW::new(model.parameters(), settings),
+            architecture: Architecture::of(&config)?,
+            config,
+            optimizer: AdamW::new(network.parameters(), settings),
             schedule: LinearSchedule::new(total_steps, plan.train.warmup_fraction),
             computation: Computation {
                 device,
@@ -86,11 +90,12 @@ impl Trainer {
             },
             plan,
             source,
+            task,
             data,
             train,
             validation,
             test,
-            model,
+            network,
             load_report,
             order,
         })
@@ -101,14 +106,17 @@ impl Trainer {
         &self.load_report
     }
 
-    /// The examples, as tokenised: training, validation, and test where there is one.
-    pub fn tokenized(&self) -> (&TokenizedExamples, &TokenizedExamples, Option<&TokenizedExamples>) {
-        (&self.train, &self.validation, self.test.as_ref())
+    /// What the user should know of the data: for each data set, lines such as how many texts were cut.
+    pub fn notes(&self) -> Vec<(&'static str, &str)> {
+        let sets =
+            [("training", Some(&self.train)), ("validation", Some(&self.validation)), ("test", self.test.as_ref())];
+        let notes = sets.into_iter().filter_map(|(name, set)| Some((name, &set?.notes)));
+        notes.flat_map(|(name, notes)| notes.iter().map(move |note| (name, note.as_str()))).collect()
     }
 
-    /// The model.
-    pub fn model(&self) -> &Model {
-        &self.model
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Trains from the first step, or from the newest checkpoint of the run, to the finished model. Where `stop` becomes
@@ -151,8 +159,9 @@ impl Trainer {
         watch(Event::Started { step: state.step, total_steps });
 
         while state.step < total_steps {
+            let epoch = self.order.state().epoch;
             let rows = self.order.next_batch();
-            let mut report = self.step(&rows, &mut state)?;
+            let mut report = self.step(&rows, epoch, &mut state)?;
             throughput.add(&report);
             since_log.add(&report);
             state.unlogged.0 += report.loss;
@@ -181,16 +190,19 @@ impl Trainer {
     }
 
     /// One optimiser step on these rows.
-    fn step(&mut self, rows: &[usize], state: &mut TrainingState) -> Result<StepReport, TrainError> {
+    fn step(&mut self, rows: &[usize], epoch: u64, state: &mut TrainingState) -> Result<StepReport, TrainError> {
         let start = Instant::now();
-        let batch = collate(&self.train.tokenized, &self.train.labels, rows);
+        let size = self.plan.train.micro_batch_size.unwrap_or(rows.len()).max(1);
+        let parts = rows.chunks(size).map(|rows| self.task.batch(&self.train, rows, epoch));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        let tokens = parts.iter().map(|part| part.packed.tokens()).sum();
         let settings = StepSettings {
             computation: self.computation,
             learning_rate: self.plan.train.learning_rate * self.schedule.factor(state.step),
             max_gradient_norm: self.plan.train.max_grad_norm,
             step: state.step + 1,
         };
-        let numbers = train_step(&self.model, &mut self.optimizer, &batch, &settings)?;
+        let numbers = train_step(&self.network, &self.task, &mut self.optimizer, parts, &settings)?;
         state.step += 1;
         state.order = self.order.state();
         Ok(StepReport {
@@ -200,8 +212,8 @@ impl Trainer {
             loss: numbers.loss,
             learning_rate: settings.learning_rate,
             gradient_norm: numbers.gradient_norm,
-            tokens: batch.tokens(),
-            examples: batch.sequences(),
+            tokens,
+            examples: rows.len(),
             elapsed: start.elapsed(),
             logged: None,
         })
@@ -214,44 +226,53 @@ impl Trainer {
         directory: &mut RunDirectory,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), TrainError> {
-        let (_, scores, _) = self.evaluate(&self.validation, watch)?;
+        let outputs = self.outputs(&self.validation, watch)?;
+        let evaluation = self.task.score(&self.data.validation, &self.validation, &outputs, None)?;
         let epoch = state.step as f64 / self.order.batches_per_epoch() as f64;
         let metric = self.plan.evaluation.metric;
-        let value = scores.value(metric);
-        let best = task::is_better(metric, value, state.best.as_ref().map(|best| best.value));
+        let value = evaluation.deciding(metric);
+        let best = is_better(metric, value, state.best.as_ref().map(|best| best.value));
         if best {
-            checkpoint::save_best(&directory.checkpoints(), self.model.parameters())?;
+            checkpoint::save_best(&directory.checkpoints(), self.network.parameters())?;
             state.best = Some(Best { epoch: epoch.ceil() as u64, step: state.step, value });
         }
-        directory.log(&evaluation_record("validation", state.step, epoch, &scores))?;
-        watch(Event::Evaluated { split: "validation", epoch, scores: &scores, best });
+        directory.log(&evaluation_record("validation", state.step, epoch, &evaluation))?;
+        watch(Event::Evaluated { split: "validation", epoch, evaluation: &evaluation, best });
         Ok(())
     }
 
-    pub(crate) fn evaluate(
+    /// The network's outputs for a data set.
+    pub(crate) fn outputs(
         &self,
-        examples: &TokenizedExamples,
+        encoded: &Encoded<T::Targets>,
         watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(ConfusionMatrix, Scores, Predictions), TrainError> {
-        let total = examples.labels.len();
+    ) -> Result<Outputs, TrainError> {
+        let total = encoded.tokenized.len();
         let mut progress = |done| watch(Event::Evaluating { done, total });
-        let classes = self.data.labels.len();
-        let predictions = evaluate(&self.model, &examples.tokenized, classes, &self.computation, &mut progress)?;
-        let (matrix, scores) = predictions.score(&examples.labels)?;
-        Ok((matrix, scores, predictions))
+        evaluate(&self.network, &self.task, encoded, &self.computation, &mut progress)
+    }
+
+    /// Lets the task choose its thresholds on the validation data, where the plan asks for any.
+    pub(crate) fn tune(&mut self, watch: &mut dyn FnMut(Event<'_>)) -> Result<Vec<String>, TrainError> {
+        let plan = &self.plan.evaluation;
+        if !plan.tune_thresholds && !plan.calibrate {
+            return Ok(Vec::new());
+        }
+        let outputs = self.outputs(&self.validation, watch)?;
+        self.task.tune(&self.data.validation, &self.validation, &outputs, &self.plan.evaluation)
     }
 
     /// Puts everything back to where a checkpoint stood.
     fn resume(&mut self, newest: &Path) -> Result<TrainingState, TrainError> {
-        let state = checkpoint::load(newest, self.model.parameters(), &self.optimizer, self.computation.device)?;
+        let state = checkpoint::load(newest, self.network.parameters(), &self.optimizer, self.computation.device)?;
         let size = |size: usize| NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
-        let (rows, batch) = (size(self.train.labels.len()), size(self.plan.train.batch_size));
+        let (rows, batch) = (size(self.train.rows()), size(self.plan.train.batch_size));
         self.order = EpochOrder::resume(self.plan.run.seed, rows, batch, state.order);
         Ok(state)
     }
 
     fn save(&self, folder: &Path, state: &TrainingState) -> Result<std::path::PathBuf, TrainError> {
-        checkpoint::save(folder, state, self.model.parameters(), &self.optimizer, self.computation.device)
+        checkpoint::save(folder, state, self.network.parameters(), &self.optimizer, self.computation.device)
     }
 }
 
@@ -259,14 +280,19 @@ impl Trainer {
 ///
 /// # Errors
 /// The file is missing or no tokenizer, or the model has fewer positions or tokens.
-pub(crate) fn load_tokenizer(directory: &Path, model: &Model, max_length: usize) -> Result<TextTokenizer, TrainError> {
-    if max_length > model.max_length() {
-        return Err(TrainError::TooLong { asked: max_length, longest: model.max_length() });
+pub(crate) fn load_tokenizer(
+    directory: &Path,
+    network: &Network,
+    max_length: usize,
+) -> Result<TextTokenizer, TrainError> {
+    let sizes = network.sizes();
+    if max_length > sizes.max_length {
+        return Err(TrainError::TooLong { asked: max_length, longest: sizes.max_length });
     }
     let tokenizer = TextTokenizer::from_directory(directory, max_length)?;
-    if tokenizer.vocab_size() > model.vocab_size() {
+    if tokenizer.vocab_size() > sizes.vocabulary {
         let path = directory.to_owned();
-        return Err(TrainError::Vocabulary { path, tokenizer: tokenizer.vocab_size(), model: model.vocab_size() });
+        return Err(TrainError::Vocabulary { path, tokenizer: tokenizer.vocab_size(), model: sizes.vocabulary });
     }
     Ok(tokenizer)
 }

@@ -51,15 +51,15 @@ fn recipe() -> Command {
 
 fn predict() -> Command {
     Command::new("predict")
-        .about("Classify texts with the model of a run")
+        .about("What the model of a run says of texts: of arguments, of a file, or of standard input, one a line")
         .arg(run_argument())
         .arg(
             Arg::new("texts")
                 .value_name("TEXT")
                 .action(ArgAction::Append)
-                .help("Texts to classify; for a model of text pairs, two for each pair"),
+                .help("Texts to read; for a model of text pairs two for each, of questions a question and its context"),
         )
-        .args(file_arguments("Classify the rows of this file"))
+        .args(file_arguments("Read the rows of this file"))
         .arg(
             Arg::new("logits")
                 .long("logits")
@@ -105,9 +105,9 @@ fn file_arguments(help: &'static str) -> [Arg; 5] {
         Arg::new("text")
             .long("text")
             .value_name("COLUMN")
-            .num_args(1..=2)
+            .num_args(1..=3)
             .action(ArgAction::Append)
-            .help("The column or the two columns of text [as in the run's plan]"),
+            .help("The columns of text [as in the run's plan]"),
         Arg::new("format").long("format").value_name("FORMAT").help("How the file is written [by its extension]"),
         Arg::new("columns")
             .long("columns")
@@ -156,7 +156,7 @@ fn key_argument(key: &'static Key) -> Option<Arg> {
     let argument = Arg::new(key.path).long(long).help(format!("{} [{}; {}]", key.doc, key.path, key.fallback));
     Some(match key.kind {
         Kind::Switch => argument.action(ArgAction::SetTrue),
-        Kind::Columns => argument.value_name("COLUMN").num_args(1..=2).action(ArgAction::Append),
+        Kind::Columns => argument.value_name("COLUMN").num_args(1..=3).action(ArgAction::Append),
         Kind::Names => argument.value_name("COLUMN").num_args(1..).action(ArgAction::Append),
         // A negative number is the recipe's to refuse, with a message that names the range.
         _ => argument.value_name(placeholder(key.kind)).allow_negative_numbers(true),

@@ -3,19 +3,23 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use retune_metrics::Interval;
-use retune_train::Summary;
-use retune_train::tasks::sequence_classification::{Intervals, Scores};
+use retune_train::{Evaluation, Summary};
 
 use crate::terminal::thousands;
 
-/// The last words of a run.
-pub fn finished(run: &Path, summary: &Summary, pair: bool) -> String {
+/// The last words of a run; `texts` are what an example has on the command line.
+pub fn finished(run: &Path, summary: &Summary, texts: &[&str]) -> String {
     let mut text = String::new();
-    let data = format!("{} data, {} examples", summary.split, thousands(summary.scores.examples));
+    let data = format!("{} data, {} examples", summary.split, thousands(summary.evaluation.examples));
     let _ = writeln!(text, "\nThe model of epoch {} is kept. On the {data}:\n", summary.best.epoch);
-    text.push_str(&scores(&summary.scores, summary.intervals.as_ref()));
-    text.push_str(&confused(&summary.confused));
+    text.push_str(&scores(&summary.evaluation));
+    text.push_str(&confused(&summary.evaluation));
+    if !summary.tuned.is_empty() {
+        let _ = writeln!(text, "\nchosen on the validation data and kept with the model:");
+        for line in &summary.tuned {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
     let _ = writeln!(
         text,
         "\ntrained at {:.1} examples/s, {} tokens/s, none of them padding",
@@ -24,27 +28,45 @@ pub fn finished(run: &Path, summary: &Summary, pair: bool) -> String {
     );
     let _ = writeln!(text, "model        {} (loads in Hugging Face as it is)", summary.model.display());
     let _ = writeln!(text, "predictions  {}", run.join("predictions.parquet").display());
-    let example = if pair { "\"first text\" \"second text\"" } else { "\"a text\"" };
-    let _ = writeln!(text, "\nnext: cargo xtask predict --run {} {example}", run.display());
+    let example: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+    let _ = writeln!(text, "\nnext: cargo xtask predict --run {} {}", run.display(), example.join(" "));
     text
 }
 
-/// Scores with their intervals, a line each.
-pub fn scores(scores: &Scores, intervals: Option<&Intervals>) -> String {
+/// The measures that matter most, with their intervals, a line each.
+pub fn scores(evaluation: &Evaluation) -> String {
     let mut text = String::new();
-    let mut line = |name: &str, value: f64, interval: Option<Interval>| {
-        let interval = interval.map(|i| format!("   95 % interval {:.4} to {:.4}", i.low, i.high)).unwrap_or_default();
-        let _ = writeln!(text, "  {name:<22} {value:.4}{interval}");
-    };
-    line("accuracy", scores.accuracy, intervals.map(|all| all.accuracy));
-    line("macro F1", scores.f1_macro, intervals.map(|all| all.f1_macro));
-    line("Matthews' correlation", scores.mcc, intervals.map(|all| all.mcc));
-    line("loss", scores.loss, None);
+    for score in &evaluation.scores {
+        if let Some(title) = score.title {
+            let interval = score.interval.map(|i| format!("   95 % interval {:.4} to {:.4}", i.low, i.high));
+            let _ = writeln!(text, "  {title:<26} {:.4}{}", score.value, interval.unwrap_or_default());
+        }
+    }
+    text
+}
+
+/// The measures of each class, where there are classes.
+pub fn classes(evaluation: &Evaluation) -> String {
+    let mut text = String::new();
+    if evaluation.classes.is_empty() {
+        return text;
+    }
+    let width = evaluation.classes.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(5);
+    let _ = writeln!(text, "\n  {:<width$}  precision  recall      F1  examples", "class");
+    for (name, class) in &evaluation.classes {
+        let precision = class.precision;
+        let _ = writeln!(
+            text,
+            "  {name:<width$}  {precision:>9.4}  {:>6.4}  {:>6.4}  {:>8}",
+            class.recall, class.f1, class.support
+        );
+    }
     text
 }
 
 /// The pairs of classes that are most often taken for each other.
-pub fn confused(pairs: &[(String, String, u64, u64)]) -> String {
+pub fn confused(evaluation: &Evaluation) -> String {
+    let pairs = evaluation.confusion.as_ref().map(|confusion| confusion.most(5)).unwrap_or_default();
     let mut text = String::new();
     if !pairs.is_empty() {
         text.push_str("\nmost often confused:\n");

@@ -50,13 +50,12 @@ impl Terminal {
             Event::Started { step, total_steps } => self.start(step, total_steps),
             Event::Step(report) => self.step(report),
             Event::Evaluating { done, total } => self.evaluating(done, total),
-            Event::Evaluated { split, epoch, scores, best } => {
+            Event::Evaluated { split, epoch, evaluation, best } => {
                 self.evaluation = None;
                 let note = if best { "  best so far" } else { "" };
-                self.note(&format!(
-                    "epoch {epoch:>5.2}  {split} loss {:.4}  accuracy {:.4}  macro F1 {:.4}  MCC {:.4}{note}",
-                    scores.loss, scores.accuracy, scores.f1_macro, scores.mcc
-                ));
+                let titled = evaluation.scores.iter().filter_map(|score| Some((score.title?, score.value)));
+                let scores: Vec<String> = titled.map(|(title, value)| format!("{title} {value:.4}")).collect();
+                self.note(&format!("epoch {epoch:>5.2}  {split}  {}{note}", scores.join("  ")));
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::error::DataError;
 use crate::sources::load;
 
 pub(super) const CONFIG: &str = "tokenizer_config.json";
-const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 const ADDED_TOKENS: &str = "added_tokens.json";
 
 /// The settings of one tokenizer, resolved.

@@ -68,10 +68,10 @@ fn an_unknown_section_names_the_nearest_and_its_keys_are_not_missing() {
     check_more(
         &["[zebra]\na = 1\nb = 2", "train = 3", "[[train]]\nepochs = 3"],
         expect![[r#"
-        a.toml:6: unknown section [zebra]; there are [model], [data], [train], [evaluation], [run]
-        a.toml:6: 'train' must be a section, begun by the line [train]; found a value
-        a.toml:6: 'train' must be a section, begun by the line [train]; found a list of tables
-    "#]],
+            a.toml:6: unknown section [zebra]; there are [model], [task], [data], [train], [evaluation], [run]
+            a.toml:6: 'train' must be a section, begun by the line [train]; found a value
+            a.toml:6: 'train' must be a section, begun by the line [train]; found a list of tables
+        "#]],
     );
 }
 
@@ -93,12 +93,12 @@ learning_rate = "fast"
         &[text],
         expect![[r#"
             a.toml:3: unknown key 'model.paht'; did you mean 'model.path'?
-            a.toml:6: 'data.text' must be the name of one column or a list of two different ones; found ["a", "b", "c"]
             a.toml:7: 'data.format' must be auto, csv, tsv, tsv-unquoted, json, jsonl, parquet, arrow, text, conll or squad; found "tvs"; did you mean 'tsv'?
             a.toml:8: 'data.max_length' must be a whole number, at least 3; found the number 12.5
             a.toml:10: 'train.epochs' must be a number above 0; found -1
             a.toml:11: 'train.learning_rate' must be a number above 0 and at most 1; found the text "fast"
-            a.toml: missing required key 'data.label' (The column that holds the label): write it in the recipe, or give --label
+            a.toml: missing required key 'data.label' (The column that holds the label: a class, classes, a number, tags, answers, or the right choice): write it in the recipe, or give --label
+            a.toml:6: 'data.text' must be 1 or 2 columns where 'task.kind' is classification; found 3
         "#]],
     );
 }
@@ -110,8 +110,8 @@ fn what_is_missing_is_named() {
         expect![[r#"
             a.toml: missing required key 'model.path' (The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name): write it in the recipe, or give --model
             a.toml: missing required key 'data.train' (The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train)): write it in the recipe, or give --train
-            a.toml: missing required key 'data.text' (The column that holds the text, or the two columns of a pair of texts; a.b names a nested field): write it in the recipe, or give --text
-            a.toml: missing required key 'data.label' (The column that holds the label): write it in the recipe, or give --label
+            a.toml: missing required key 'data.text' (The column that holds the text, or the columns of a pair (or, for embeddings, a triplet) of texts; a.b names a nested field): write it in the recipe, or give --text
+            a.toml: missing required key 'data.label' (The column that holds the label: a class, classes, a number, tags, answers, or the right choice): write it in the recipe, or give --label
         "#]],
     );
     check_errors(
@@ -119,7 +119,7 @@ fn what_is_missing_is_named() {
         expect![[r#"
             missing required key 'model.path' (The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name): write it in the recipe, or give --model
             missing required key 'data.train' (The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train)): write it in the recipe, or give --train
-            missing required key 'data.label' (The column that holds the label): write it in the recipe, or give --label
+            missing required key 'data.label' (The column that holds the label: a class, classes, a number, tags, answers, or the right choice): write it in the recipe, or give --label
         "#]],
     );
 }
@@ -183,7 +183,7 @@ fn a_value_out_of_range_says_the_range() {
             a.toml:6: 'train.weight_decay' must be a number of zero or more; found -0.1
             a.toml:6: 'run.seed' must be a whole number, at least 0; found -1
             a.toml:6: 'run.output' must be a path that is not empty; found ""
-            a.toml:6: 'evaluation.metric' must be accuracy, f1_macro, mcc or loss; found "f1"
+            a.toml:6: 'evaluation.metric' must be accuracy, f1_macro, mcc or loss where 'task.kind' is classification; found f1
             a.toml:7: 'run.precision' must be fp32 or bf16; found "fp16"
             a.toml:8: 'run.device' must be auto, cpu, cuda or cuda:N; found "gpu"; did you mean 'cuda'?
             a.toml:6: 'run.device' must be auto, cpu, cuda or cuda:N; found "cuda:+1"; did you mean 'cuda'?
@@ -224,11 +224,11 @@ fn columns_are_one_or_two_different_names() {
     check_set(
         &["data.text=[]", "data.text=[\"a\", \"a\"]", "data.text=[1]", "data.text="],
         expect![[r#"
-        --set data.text: 'data.text' must be the name of one column or a list of two different ones; found []
-        --set data.text: 'data.text' must be the name of one column or a list of two different ones; found ["a", "a"]
-        --set data.text: 'data.text' must be the name of one column or a list of two; found the list [1]
-        --set data.text: 'data.text' must be the name of one column or a list of two different ones; found ""
-    "#]],
+            --set data.text: 'data.text' must be the name of one column or a list of up to three different ones; found []
+            --set data.text: 'data.text' must be the name of one column or a list of up to three different ones; found ["a", "a"]
+            --set data.text: 'data.text' must be the name of one column or a list of up to three; found the list [1]
+            --set data.text: 'data.text' must be the name of one column or a list of up to three different ones; found ""
+        "#]],
     );
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use expect_test::expect;
-use retune_recipe::{DataFormat, DeviceChoice, Fallback, Origin, Plan, Precision, Recipe, SelectionMetric, keys};
+use retune_recipe::{DataFormat, DeviceChoice, Fallback, Key, Origin, Plan, Precision, Recipe, SelectionMetric, keys};
 
 use crate::{least_and, plan};
 
@@ -18,6 +18,42 @@ fn every_default_is_in_the_plan() {
         # Take files from folders and caches only, never from the network.
         offline = false
 
+        [task]
+        # What the model is fine-tuned for.
+        kind = "classification"
+        # What training makes small; auto is the task's own.
+        loss = "cross-entropy"
+        # The share of each label that is spread over all classes (cross-entropy).
+        label_smoothing = 0.0
+        # Weights of the classes in cross-entropy: none, balanced, or by name, as "urgent=5, spam=0.5".
+        class_weights = "none"
+        # Weights of each label's positive examples in binary cross-entropy, likewise.
+        positive_weights = "none"
+        # How much less the focal loss counts what is right already; 0 is cross-entropy.
+        focal_gamma = 2.0
+        # The error from which on Huber's loss is linear.
+        huber_delta = 1.0
+        # What stands between the labels of one example, where they are one text (multi-label).
+        # label_separator is unset: labels are lists in the file
+        # The share of tokens that masked language modelling asks for.
+        mask_probability = 0.15
+        # Mask all sub-words of a word, or none.
+        whole_word_masking = false
+        # Take each line of text for itself, instead of cutting all text into blocks of data.max_length (masked-lm).
+        line_by_line = false
+        # Tokens that two windows of a long context share (question answering).
+        stride = 128
+        # The longest answer, in tokens.
+        max_answer_length = 30
+        # Starts and ends that answers are sought among.
+        n_best = 20
+        # How the vectors of a text's tokens become one (embeddings); auto goes by the model directory.
+        pooling = "auto"
+        # What cosines are multiplied by in the loss of in-batch negatives.
+        scale = 20.0
+        # By how much nearer a triplet's partner shall be than its negative, in Euclidean distance.
+        margin = 5.0
+
         [data]
         # The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train).
         train = "train.csv"
@@ -29,10 +65,14 @@ fn every_default_is_in_the_plan() {
         format = "auto"
         # The names of all columns, in their order, of files that do not name them: CSV and TSV without a header, JSON rows that are lists, CoNLL.
         # columns is unset: the files name their columns
-        # The column that holds the text, or the two columns of a pair of texts; a.b names a nested field.
+        # The column that holds the text, or the columns of a pair (or, for embeddings, a triplet) of texts; a.b names a nested field.
         text = "sentence"
-        # The column that holds the label.
+        # The column that holds the label: a class, classes, a number, tags, answers, or the right choice.
         label = "label"
+        # A file with the name of one class on each line, for data in which labels are numbers, from 0.
+        # label_names is unset: labels stand in the data by name
+        # The columns of the choices, or the one that holds a list of them (multiple-choice).
+        # choices is unset: the task has none
         # Tokens of an example, special tokens counted; longer texts are cut.
         max_length = 128
         # The share of the training file that is split off, by class and seed, where data.validation is not given.
@@ -45,6 +85,8 @@ fn every_default_is_in_the_plan() {
         # max_steps is unset: train.epochs decides
         # Examples in an optimiser step.
         batch_size = 32
+        # Examples that are computed at a time; their gradients add up to those of the batch. Saves memory.
+        # micro_batch_size is unset: the whole batch at once
         # The highest learning rate, reached when warm-up ends.
         learning_rate = 5e-5
         # The share of the steps over which the learning rate rises from 0. Over the rest it falls to 0 in a line.
@@ -65,8 +107,12 @@ fn every_default_is_in_the_plan() {
         [evaluation]
         # Examples in an evaluation batch. It changes the speed and the memory, not the result.
         batch_size = 64
-        # The measure on the validation data that decides which epoch's model is kept.
+        # The measure on the validation data that decides which epoch's model is kept; auto is the task's own.
         metric = "accuracy"
+        # Choose, on the validation data, the probability from which on a label is given (multi-label, and classification into two), and keep it with the model.
+        tune_thresholds = false
+        # Fit, on the validation data, the temperature that makes probabilities honest, and keep it with the model (classification).
+        calibrate = false
         # Resamples behind the confidence intervals; 0 leaves the intervals out.
         bootstrap_samples = 1000
 
@@ -101,9 +147,9 @@ fn a_recipe_writes_what_was_said_and_no_more() {
         [data]
         # The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train).
         train = "x.csv"
-        # The column that holds the text, or the two columns of a pair of texts; a.b names a nested field.
+        # The column that holds the text, or the columns of a pair (or, for embeddings, a triplet) of texts; a.b names a nested field.
         text = ["a", "b"]
-        # The column that holds the label.
+        # The column that holds the label: a class, classes, a number, tags, answers, or the right choice.
         label = "l"
 
         [train]
@@ -148,11 +194,11 @@ fn a_flag_needs_no_quotes() {
     let mut recipe = least_and("");
     recipe.set("data.label", "2024", "--label").set("data.text", "true", "--text").set("run.output", "1e5", "--output");
     let said = plan(&recipe);
-    assert_eq!((said.data.label.as_str(), said.data.text.as_slice()), ("2024", &["true".to_owned()][..]));
+    assert_eq!((said.data.label.as_deref(), said.data.text.as_slice()), (Some("2024"), &["true".to_owned()][..]));
     assert_eq!(said.run.output, Path::new("1e5"));
     recipe.set("data.text", "[\"a\", \"b\"]", "--text").set("data.label", "'quoted'", "--label");
     let said = plan(&recipe);
-    assert_eq!((said.data.label.as_str(), said.data.text), ("quoted", vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!((said.data.label.as_deref(), said.data.text), (Some("quoted"), vec!["a".to_owned(), "b".to_owned()]));
 }
 
 #[test]
@@ -232,7 +278,8 @@ fn every_default_is_a_value_that_the_key_allows() {
     let written = plan(&least_and("")).to_toml();
     let read = Recipe::parse(&written, "plan.toml").unwrap();
     assert_eq!(read.problems(), []);
-    let unset = keys().iter().filter(|key| matches!(key.fallback, Fallback::Unset(_))).count();
+    let is_unset = |key: &&Key| matches!(key.fallback, Fallback::Unset(_)) && read.origin(key.path).is_none();
+    let unset = keys().iter().filter(is_unset).count();
     let said = keys().iter().filter(|key| read.origin(key.path).is_some()).count();
     assert_eq!(said + unset, keys().len());
 }

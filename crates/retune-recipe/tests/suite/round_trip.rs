@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use retune_recipe::{Fallback, Key, Kind, Range, Recipe, keys};
+use retune_recipe::{Fallback, Key, Kind, Range, Recipe, SelectionMetric, TaskKind, keys};
 
 /// Text with what breaks quoting: quotes of both kinds, backslashes, line ends, control characters, `#`, `=`, brackets.
 fn any_text() -> impl Strategy<Value = String> {
@@ -27,16 +27,34 @@ fn any_float(range: Range) -> BoxedStrategy<f64> {
     }
 }
 
-/// TOML of a value that `key` allows.
-fn any_toml(key: &'static Key) -> BoxedStrategy<String> {
+/// TOML of a value that `key` allows where the task is `task`.
+fn any_toml(key: &'static Key, task: TaskKind) -> BoxedStrategy<String> {
     let quoted = |text: &str| toml_edit::Value::from(text).to_string();
+    match key.path {
+        "task.kind" => return Just(quoted(task.as_str())).boxed(),
+        "task.loss" => {
+            let losses = task.losses().iter().map(|loss| loss.as_str()).chain(["auto"]).collect::<Vec<_>>();
+            return proptest::sample::select(losses).prop_map(quoted).boxed();
+        }
+        "evaluation.metric" => {
+            let metrics = SelectionMetric::of(task).iter().map(|metric| metric.as_str()).chain(["auto"]);
+            return proptest::sample::select(metrics.collect::<Vec<_>>()).prop_map(quoted).boxed();
+        }
+        _ => {}
+    }
     match key.kind {
         // The path keeps the drawn files apart: the same file twice is a contradiction.
         Kind::Path => any_text().prop_map(move |text| quoted(&format!("{}/{text}", key.path))).boxed(),
         Kind::Text => any_text().prop_map(move |text| quoted(&text)).boxed(),
-        Kind::Columns => (any_text(), any_text())
-            .prop_map(move |(one, two)| format!("[{}, {}]", quoted(&format!("1{one}")), quoted(&format!("2{two}"))))
-            .boxed(),
+        Kind::Columns => {
+            let (least, most) = task.text_columns();
+            proptest::collection::vec(any_text(), least..=most)
+                .prop_map(move |names| {
+                    let different = names.iter().enumerate().map(|(place, name)| quoted(&format!("{place}{name}")));
+                    format!("[{}]", different.collect::<Vec<_>>().join(", "))
+                })
+                .boxed()
+        }
         Kind::Names => proptest::collection::vec(any_text(), 1..5)
             .prop_map(move |names| {
                 let different = names.iter().enumerate().map(|(place, name)| quoted(&format!("{place}{name}")));
@@ -53,16 +71,29 @@ fn any_toml(key: &'static Key) -> BoxedStrategy<String> {
             (0..9u8).prop_map(|n| format!("'cuda:{n}'"))
         ]
         .boxed(),
+        Kind::Weights => prop_oneof![
+            Just("'none'".to_owned()),
+            Just("'balanced'".to_owned()),
+            (0.01..9.0).prop_map(|weight| format!("'a b={weight}, c = 2'")),
+        ]
+        .boxed(),
     }
 }
 
 /// A recipe that says the required keys and any of the others, as lines of dotted keys.
 fn any_recipe() -> impl Strategy<Value = Vec<String>> {
+    let tasks: Vec<TaskKind> = TaskKind::NAMES.iter().map(|name| name.parse().unwrap()).collect();
+    proptest::sample::select(tasks).prop_flat_map(any_recipe_for)
+}
+
+fn any_recipe_for(task: TaskKind) -> impl Strategy<Value = Vec<String>> {
     let lines: Vec<_> = keys()
         .iter()
         .map(|key| {
-            let line = any_toml(key).prop_map(move |toml| format!("{} = {toml}", key.path));
+            let line = any_toml(key, task).prop_map(move |toml| format!("{} = {toml}", key.path));
+            let is_needed = ["task.kind", "data.label", "data.choices"].contains(&key.path);
             match key.fallback {
+                _ if is_needed => line.prop_map(Some).boxed(),
                 Fallback::Required => line.prop_map(Some).boxed(),
                 _ => proptest::option::of(line).boxed(),
             }

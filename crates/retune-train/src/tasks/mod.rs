@@ -1,3 +1,53 @@
-//! Tasks: each ties columns, head, loss and metrics together.
+//! Tasks: each ties columns, head, loss, measures and predictions together. A new one is a file here, a line of
+//! [`TaskKind`](retune_recipe::TaskKind) and a line of [`with_task!`](crate::with_task).
 
-pub mod sequence_classification;
+mod classification;
+mod embeddings;
+mod groups;
+mod masked_lm;
+mod multi_label;
+mod multiple_choice;
+mod probabilities;
+mod question_answering;
+mod regression;
+mod texts;
+mod token_classification;
+
+pub use classification::Classification;
+pub use embeddings::Embeddings;
+pub use masked_lm::MaskedLanguageModel;
+pub use multi_label::MultiLabel;
+pub use multiple_choice::MultipleChoice;
+pub use probabilities::{arg_max, log_softmax, softmax};
+pub use question_answering::QuestionAnswering;
+pub use regression::Regression;
+pub use texts::TextExamples;
+pub use token_classification::TokenClassification;
+
+/// The first token of each sequence among all, and the end of the last.
+fn starts(tokenized: &retune_data::Tokenized) -> Vec<usize> {
+    let mut starts = Vec::with_capacity(tokenized.len() + 1);
+    starts.push(0);
+    for row in 0..tokenized.len() {
+        starts.push(starts[row] + tokenized.length(row));
+    }
+    starts
+}
+
+/// Calls a function that is generic in its task with the task of a kind: `with_task!(kind, run(plan))` is
+/// `run::<Classification>(plan)` where that is the kind.
+#[macro_export]
+macro_rules! with_task {
+    ($kind:expr, $function:ident($($argument:expr),* $(,)?)) => {
+        match $kind {
+            $crate::TaskKind::Classification => $function::<$crate::tasks::Classification>($($argument),*),
+            $crate::TaskKind::MultiLabel => $function::<$crate::tasks::MultiLabel>($($argument),*),
+            $crate::TaskKind::Regression => $function::<$crate::tasks::Regression>($($argument),*),
+            $crate::TaskKind::TokenClassification => $function::<$crate::tasks::TokenClassification>($($argument),*),
+            $crate::TaskKind::QuestionAnswering => $function::<$crate::tasks::QuestionAnswering>($($argument),*),
+            $crate::TaskKind::MaskedLm => $function::<$crate::tasks::MaskedLanguageModel>($($argument),*),
+            $crate::TaskKind::MultipleChoice => $function::<$crate::tasks::MultipleChoice>($($argument),*),
+            $crate::TaskKind::Embeddings => $function::<$crate::tasks::Embeddings>($($argument),*),
+        }
+    };
+}

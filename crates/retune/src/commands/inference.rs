@@ -5,23 +5,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ArgMatches;
-use retune_recipe::{DataFormat, DeviceChoice, Plan};
-use retune_train::{Computation, Predictor, RunDirectory, resolve_device};
+use retune_recipe::{DataFormat, DeviceChoice, Plan, TaskKind};
+use retune_train::{Computation, Predictor, RunDirectory, Task, resolve_device};
 
 /// A finished run, ready for texts.
-pub struct Inference {
+pub struct Inference<T> {
     /// The run's plan, with what the arguments change.
     pub plan: Plan,
     /// The model.
-    pub predictor: Predictor,
+    pub predictor: Predictor<T>,
     /// How batches are computed.
     pub computation: Computation,
 }
 
-impl Inference {
-    /// From `--run`, `--device`, `--batch-size`, `--text`, `--format` and `--columns`.
+impl<T: Task> Inference<T> {
+    /// From `--run`, `--device`, `--batch-size`, `--text`, `--label`, `--format` and `--columns`.
     pub fn open(matches: &ArgMatches) -> anyhow::Result<Self> {
-        let run: &PathBuf = matches.get_one("run").context("--run is required")?;
+        let run = run_of(matches)?;
         let mut plan = RunDirectory::plan_of(run)?;
         // Another file than the run's may be written in another way.
         plan.data.format = DataFormat::Auto;
@@ -31,13 +31,18 @@ impl Inference {
         }
         if let Some(columns) = matches.get_many::<String>("text") {
             let columns: Vec<String> = columns.cloned().collect();
+            // A vector is one text's: any number of columns will do.
             anyhow::ensure!(
-                columns.len() == plan.data.text.len(),
+                columns.len() == plan.data.text.len() || plan.task.kind == TaskKind::Embeddings,
                 "--text names {} column(s), but the model reads {} text(s) for each example",
                 columns.len(),
                 plan.data.text.len()
             );
             plan.data.text = columns;
+        }
+        // `predict` has no such argument.
+        if let Some(label) = matches.try_get_one::<String>("label").ok().flatten() {
+            plan.data.label = Some(label.clone());
         }
         let device: DeviceChoice = match matches.get_one::<String>("device") {
             Some(name) => name.parse().with_context(|| format!("--device {name}"))?,
@@ -52,10 +57,15 @@ impl Inference {
             None => NonZeroUsize::new(plan.evaluation.batch_size).unwrap_or(NonZeroUsize::MIN),
         };
         let device = resolve_device(device)?;
-        let predictor = Predictor::open_run(run, plan.data.max_length, device)?;
+        let predictor = Predictor::open_run(run, &plan, device)?;
         let computation = Computation { device, precision: plan.run.precision, batch_size };
         Ok(Self { plan, predictor, computation })
     }
+}
+
+/// The folder that `--run` names.
+pub fn run_of(matches: &ArgMatches) -> anyhow::Result<&PathBuf> {
+    matches.get_one("run").context("--run is required")
 }
 
 /// Checks, before anything slow, that a table can be written to this file.

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, Model, ModelConfig, write_model};
+use retune_recipe::{Plan, Recipe};
 use retune_train::Predictor;
+use retune_train::tasks::{Classification, TextExamples};
 use tch::{Device, Tensor};
 use tests::{Bounds, Comparison, Result, measure};
 
@@ -47,20 +49,37 @@ fn compare(
     names: &[String],
     bounds: Bounds,
 ) -> Result<Comparison> {
-    let predictor = Predictor::open(directory, job.max_length, Device::Cpu)?;
-    if predictor.labels().names() != names || expected.id2label != names {
-        let (ours, pythons) = (predictor.labels().names(), &expected.id2label);
+    let predictor = Predictor::<Classification>::open(directory, &plan(job.max_length)?, Device::Cpu)?;
+    let labels = predictor.task().labels();
+    if labels.names() != names || expected.id2label != names {
+        let (ours, pythons) = (labels.names(), &expected.id2label);
         return Err(format!("{what}: the classes are {ours:?} and {pythons:?}, expected {names:?}").into());
     }
-    let found = predictor.predict(&texts(job), &measure::computation(), &mut |_| {})?.to_tensor(); // [b, c]
+    let examples = TextExamples { path: Default::default(), texts: texts(job), labels: Vec::new() };
+    let found = predictor.run(&examples, &measure::computation(), &mut |_| {})?.outputs.to_tensor(); // [b, c]
     let expected = Tensor::from_slice2(&expected.logits); // [b, c]
     Comparison::absolute(what, "", &found, &expected, bounds.forward)
+}
+
+/// The plan of a classifier whose texts have at most so many tokens.
+fn plan(max_length: usize) -> Result<Plan> {
+    let mut recipe = Recipe::new();
+    for (key, value) in
+        [("model.path", "model"), ("data.train", "train.csv"), ("data.text", "text"), ("data.label", "label")]
+    {
+        recipe.set(key, value, "parity");
+    }
+    Ok(recipe.set("data.max_length", &max_length.to_string(), "parity").resolve()?)
 }
 
 fn write(model: &Model, config: &ModelConfig, names: &[String], source: &Path, target: &Path) -> Result<()> {
     fs::create_dir(target)?;
     let class = Architecture::of(config)?.class(HeadKind::SequenceClassification);
-    write_model(target, &config.with_labels(&class, names), model.parameters().iter())?;
+    write_model(
+        target,
+        &config.with_labels(&class, names, Some("single_label_classification")),
+        model.parameters().iter(),
+    )?;
     for file in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"] {
         if source.join(file).exists() {
             fs::copy(source.join(file), target.join(file))?;

@@ -17,6 +17,7 @@ use clap::Parser;
 use retune_data::{Text, TextTokenizer, Tokenized};
 use retune_hub::{DEFAULT_MODEL, Environment, ModelRequest, resolve_model};
 use retune_models::{HeadPolicy, HeadSpec, Model, ModelConfig};
+use retune_train::Network;
 use serde::Deserialize;
 use serde_json::json;
 use tch::{Device, Tensor};
@@ -116,14 +117,15 @@ fn pretrained(model_name: &str, texts_file: &Path, python: &Python<'_>, folder: 
     eprintln!("retune computes …");
     let model_directory = without_dropout(&source, &folder.join("without-dropout"))?;
     let config = ModelConfig::read(&model_directory)?;
-    let model = load(&model_directory, &config, job.num_labels, &said.seeded)?;
+    let network = Network::Headed(load(&model_directory, &config, job.num_labels, &said.seeded)?);
+    let model = measure::model_of(&network)?;
     let mut comparisons = tokens(&model_directory, &job, &reference)?;
-    comparisons.extend(measure::forward(&model, &reference, BOUNDS)?);
-    comparisons.extend(measure::gradients(&model, &reference, BOUNDS)?);
-    comparisons.extend(measure::training(&model, &reference, &job.training, &job.batches, BOUNDS)?);
+    comparisons.extend(measure::forward(&network, &reference, BOUNDS)?);
+    comparisons.extend(measure::gradients(&network, &reference, BOUNDS)?);
+    comparisons.extend(measure::training(&network, &reference, &job.training, &job.batches, BOUNDS)?);
 
     eprintln!("Each reads what the other wrote …");
-    comparisons.extend(directories::both_ways(&model, &config, &job, &source, python, folder, BOUNDS)?);
+    comparisons.extend(directories::both_ways(model, &config, &job, &source, python, folder, BOUNDS)?);
 
     eprintln!("Sentences are embedded …");
     comparisons.extend(sentences::compare(&source, &job, python, folder, BOUNDS)?);

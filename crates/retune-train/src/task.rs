@@ -1,0 +1,258 @@
+//! What a model is fine-tuned for, as the trainer sees it. Each task is a file in [`tasks`](crate::tasks) that ties
+//! columns, head, loss, measures and predictions together.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use retune_data::{PackedBatch, TextTokenizer, Tokenized, collate};
+use retune_metrics::Bootstrap;
+use retune_models::registry::Architecture;
+use retune_models::{HeadSpec, ModelConfig, PoolingMode};
+use retune_recipe::{DataPlan, EvaluationPlan, Plan};
+use tch::{Kind, Tensor};
+
+use crate::TrainError;
+use crate::evaluate::Outputs;
+use crate::evaluation::Evaluation;
+use crate::prediction::Prediction;
+
+/// A task with what it knows of the data: the names of its classes, the weights of its loss, its thresholds.
+pub trait Task: Debug + Sized {
+    /// The examples of one data set, as read and checked.
+    type Examples: Examples;
+    /// What stands beside the tokens of a data set: labels, or where words begin.
+    type Targets: Debug;
+
+    /// Reads and checks every file of a plan.
+    ///
+    /// # Errors
+    /// All that can be wrong with a file.
+    fn read(plan: &Plan) -> Result<(Self, Splits<Self::Examples>), TrainError>;
+
+    /// The task of a finished model.
+    ///
+    /// # Errors
+    /// The configuration does not name what the task needs.
+    fn of_model(plan: &Plan, config: &ModelConfig) -> Result<Self, TrainError>;
+
+    /// Reads one file for a model that is there, `labelled` or to be predicted.
+    ///
+    /// # Errors
+    /// All that can be wrong with a file; a label that the model lacks.
+    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError>;
+
+    /// Examples to be predicted from texts of the command line, each as many texts as [`Task::texts_per_example`] says.
+    ///
+    /// # Errors
+    /// A text is not what the task takes.
+    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError>;
+
+    /// How many texts an example on the command line has, in words: `["a text"]`, `["first text", "second text"]`.
+    fn texts_per_example(&self) -> Vec<&'static str>;
+
+    /// Takes what it needs from the pretrained model's configuration, before [`Task::output`] is asked.
+    fn size(&mut self, _config: &ModelConfig) {}
+
+    /// What it is, in a few words, for the terminal and the model card: `5 classes`.
+    fn describe(&self) -> String;
+
+    /// What goes onto the encoder.
+    fn output(&self) -> OutputLayer;
+
+    /// The pretrained model's configuration with what this task decides.
+    fn configure(&self, config: &ModelConfig, architecture: &Architecture) -> ModelConfig;
+
+    /// Takes what it needs from the model directory's tokenizer, before anything is encoded.
+    ///
+    /// # Errors
+    /// The tokenizer lacks what the task needs.
+    fn prepare(&mut self, _tokenizer: &TextTokenizer, _directory: &Path) -> Result<(), TrainError> {
+        Ok(())
+    }
+
+    /// Tokenises.
+    ///
+    /// # Errors
+    /// The tokenizer refuses a text.
+    fn encode(
+        &self,
+        examples: &Self::Examples,
+        tokenizer: &TextTokenizer,
+    ) -> Result<Encoded<Self::Targets>, TrainError>;
+
+    /// A batch to learn from; `rows` are those that an epoch's order gives.
+    ///
+    /// # Errors
+    /// Stored tokens cannot be read.
+    fn batch(&self, encoded: &Encoded<Self::Targets>, rows: &[usize], epoch: u64) -> Result<Batch, TrainError>;
+
+    /// The loss of a batch, summed over its items: `outputs` is what the output layer gives for it, and the targets are on
+    /// its device.
+    fn loss(&self, outputs: &Tensor, batch: &Batch, layout: &retune_attention::SequenceLayout) -> Tensor;
+
+    /// A batch to be evaluated; `sequences` are places in the tokenised data.
+    ///
+    /// # Errors
+    /// Stored tokens cannot be read.
+    fn evaluation_batch(&self, encoded: &Encoded<Self::Targets>, sequences: &[usize]) -> Result<Batch, TrainError> {
+        Ok(Batch::of(collate(&encoded.tokenized, sequences)))
+    }
+
+    /// What an evaluation keeps of the outputs: `[b, w]` or, where the output is [`OutputLayer::is_per_token`], `[t, w]`.
+    fn reduce(&self, outputs: &Tensor, _batch: &Batch) -> Tensor {
+        outputs.to_kind(Kind::Float)
+    }
+
+    /// Whether [`Task::reduce`] keeps a row for each token.
+    fn keeps_tokens(&self, _encoded: &Encoded<Self::Targets>) -> bool {
+        self.output().is_per_token()
+    }
+
+    /// Measures outputs against labels; with intervals where a bootstrap is given.
+    ///
+    /// # Errors
+    /// There is no example, or an output is not a number.
+    fn score(
+        &self,
+        examples: &Self::Examples,
+        encoded: &Encoded<Self::Targets>,
+        outputs: &Outputs,
+        bootstrap: Option<&Bootstrap>,
+    ) -> Result<Evaluation, TrainError>;
+
+    /// Chooses thresholds and temperatures on the validation data, and says what it chose, a line each.
+    ///
+    /// # Errors
+    /// As [`Task::score`].
+    fn tune(
+        &mut self,
+        _examples: &Self::Examples,
+        _encoded: &Encoded<Self::Targets>,
+        _outputs: &Outputs,
+        _plan: &EvaluationPlan,
+    ) -> Result<Vec<String>, TrainError> {
+        Ok(Vec::new())
+    }
+
+    /// What a person wants to know of each example; with the outputs as they are where `raw`.
+    ///
+    /// # Errors
+    /// An output is not a number.
+    fn predict(
+        &self,
+        examples: &Self::Examples,
+        encoded: &Encoded<Self::Targets>,
+        outputs: &Outputs,
+        raw: bool,
+    ) -> Result<Vec<Prediction>, TrainError>;
+
+    /// What the right answers were, as a column of the table of predictions.
+    fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>>;
+}
+
+/// The examples of one data set.
+pub trait Examples: Debug {
+    /// How many.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The data sets of a plan.
+#[derive(Debug)]
+pub struct Splits<E> {
+    /// Examples to train on.
+    pub train: E,
+    /// Examples that decide which epoch's model is kept.
+    pub validation: E,
+    /// Examples for the final test, where the plan names any.
+    pub test: Option<E>,
+    /// Whether the validation examples were split off the training file.
+    pub validation_is_split: bool,
+}
+
+/// What goes onto the encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputLayer {
+    /// A head.
+    Head(HeadSpec),
+    /// Pooling into one vector for each sequence; `None` for the model directory's own.
+    Sentence(Option<PoolingMode>),
+}
+
+impl OutputLayer {
+    /// Whether it gives a row for each token, and not for each sequence.
+    pub fn is_per_token(self) -> bool {
+        matches!(self, Self::Head(spec) if spec.kind.is_per_token())
+    }
+}
+
+/// A tokenised data set.
+#[derive(Debug)]
+pub struct Encoded<Y> {
+    /// Ids of tokens, all sequences end to end.
+    pub tokenized: Tokenized,
+    /// Sequences of each row that training draws; they follow each other.
+    pub per_row: usize,
+    /// What stands beside them.
+    pub targets: Y,
+    /// What the user should know: texts that were cut, answers that were not found; a line each.
+    pub notes: Vec<String>,
+}
+
+impl<Y> Encoded<Y> {
+    /// Rows that an epoch passes over.
+    pub fn rows(&self) -> usize {
+        self.tokenized.len() / self.per_row
+    }
+
+    /// The sequences of these rows.
+    pub fn sequences(&self, rows: &[usize]) -> Vec<usize> {
+        rows.iter().flat_map(|row| row * self.per_row..(row + 1) * self.per_row).collect()
+    }
+}
+
+/// One batch: tokens, and what the loss compares.
+#[derive(Debug)]
+pub struct Batch {
+    /// The tokens, and which sequence of the data stands where.
+    pub packed: PackedBatch,
+    /// The packed tokens whose outputs are wanted; `None` for all.
+    pub positions: Option<Vec<i64>>,
+    /// The task's own tensors, in the order of the packed sequences.
+    pub targets: Vec<Tensor>,
+    /// What the summed loss is divided by: items, or their weights.
+    pub weight: f64,
+}
+
+impl Batch {
+    /// A batch without targets.
+    pub fn of(packed: PackedBatch) -> Self {
+        Self { packed, positions: None, targets: Vec::new(), weight: 0.0 }
+    }
+
+    /// The places that undo the order of the batch: the outputs of sequence `sequences[i]` stand at place i of the result:
+    /// `[b]`, int64.
+    pub fn places(&self, sequences: &[usize]) -> Tensor {
+        let mut place = std::collections::HashMap::with_capacity(self.packed.rows.len());
+        for (at, row) in self.packed.rows.iter().enumerate() {
+            place.insert(*row, at as i64);
+        }
+        Tensor::from_slice(&sequences.iter().map(|sequence| place[sequence]).collect::<Vec<_>>())
+    }
+}
+
+impl Batch {
+    /// With its targets on a device.
+    pub(crate) fn to_device(mut self, device: tch::Device) -> Self {
+        self.targets = self.targets.iter().map(|target| target.to_device(device)).collect();
+        self
+    }
+
+    pub(crate) fn positions_on(&self, device: tch::Device) -> Option<Tensor> {
+        self.positions.as_ref().map(|positions| Tensor::from_slice(positions).to_device(device))
+    }
+}

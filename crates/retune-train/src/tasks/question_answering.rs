@@ -1,0 +1,464 @@
+//! The span of a context that answers a question, or that there is none.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use retune_attention::SequenceLayout;
+use retune_data::{
+    AnswerOptions, DataError, DecodedAnswer, Table, TextTokenizer, Wanted, WindowAnswers, Windows, collate,
+    decode_answer, find_answer,
+};
+use retune_metrics::{AnswerScores, Bootstrap, MeanLoss, Questions, UnanswerableScores};
+use retune_models::registry::Architecture;
+use retune_models::{HeadKind, HeadSpec, ModelConfig};
+use retune_recipe::{DataPlan, EvaluationPlan, Plan};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tch::Tensor;
+
+use super::groups::column;
+use super::probabilities::log_softmax;
+use super::texts::{self, label_column};
+use crate::TrainError;
+use crate::evaluate::Outputs;
+use crate::evaluation::{Evaluation, Score};
+use crate::losses::spans;
+use crate::prediction::{Field, Prediction};
+use crate::task::{Batch, Encoded, Examples, OutputLayer, Splits, Task};
+
+/// The span of a context that answers a question: long contexts in windows, answers as SQuAD measures them.
+#[derive(Debug)]
+pub struct QuestionAnswering {
+    max_length: usize,
+    stride: usize,
+    options: AnswerOptions,
+    settings: Settings,
+}
+
+/// What the training data and validation have decided and the model directory keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Settings {
+    /// Whether there are questions without an answer.
+    unanswerable: bool,
+    /// By how much the score of no answer must exceed that of the best answer.
+    null_threshold: f32,
+}
+
+/// Questions on contexts.
+#[derive(Debug, Clone)]
+pub struct QuestionsOnContexts {
+    /// The file that they come from.
+    pub path: PathBuf,
+    /// The questions.
+    pub questions: Vec<String>,
+    /// The context of each.
+    pub contexts: Vec<String>,
+    /// The right answers of each, none where there is no answer; empty where answers are not known.
+    pub answers: Vec<Vec<Answer>>,
+    /// What the user should know: answers that are not in their contexts.
+    notes: Vec<String>,
+}
+
+/// A right answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its words.
+    pub text: String,
+    /// Where in the context it begins, in Unicode code points; `None` where it does not stand there.
+    pub start: Option<usize>,
+}
+
+/// What stands beside the tokens.
+#[derive(Debug)]
+pub struct WindowTargets {
+    /// The first and the last window of each example, the last excluded.
+    of_example: Vec<Range<usize>>,
+    /// The characters of each token, by window.
+    offsets: Vec<Vec<Option<(u32, u32)>>>,
+    /// The first and last token of the answer in each window; empty where answers are not known.
+    positions: Vec<(usize, usize)>,
+}
+
+impl Examples for QuestionsOnContexts {
+    fn len(&self) -> usize {
+        self.questions.len()
+    }
+}
+
+impl QuestionsOnContexts {
+    fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            path: self.path.clone(),
+            questions: rows.iter().map(|row| self.questions[*row].clone()).collect(),
+            contexts: rows.iter().map(|row| self.contexts[*row].clone()).collect(),
+            answers: rows.iter().map(|row| self.answers[*row].clone()).collect(),
+            notes: self.notes.clone(),
+        }
+    }
+
+    fn texts_of(&self, example: usize) -> Vec<&str> {
+        self.answers[example].iter().map(|answer| answer.text.as_str()).collect()
+    }
+}
+
+/// The answers of a table in SQuAD's form, `answers.text` with `answers.answer_start`; or of a column of texts.
+fn answers(path: &Path, plan: &DataPlan) -> Result<(Table, Vec<Vec<Answer>>), TrainError> {
+    let label = label_column(plan);
+    let (texts, starts) = (format!("{label}.text"), format!("{label}.answer_start"));
+    let [question, context] = [&plan.text[0], &plan.text[1]].map(|name| Wanted::Text(name));
+    match texts::read_table(path, plan, &[question, context, Wanted::List(&texts), Wanted::List(&starts)]) {
+        Ok(table) => {
+            let answers = listed(&table, &texts, &starts)?;
+            Ok((table, answers))
+        }
+        // Not in that form: the label is a column of its own.
+        Err(TrainError::Data(
+            DataError::MissingColumn { .. } | DataError::Several(_) | DataError::MissingField { .. },
+        )) => {
+            let table = texts::read_table(path, plan, &[question, context, Wanted::Text(label)])?;
+            let answer = |text: Option<&str>| {
+                text.filter(|text| !text.is_empty()).map(|text| Answer { text: text.to_owned(), start: None })
+            };
+            let answers = table.column(label)?.iter().map(|text| answer(text).into_iter().collect()).collect();
+            Ok((table, answers))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn listed(table: &Table, texts: &str, starts: &str) -> Result<Vec<Vec<Answer>>, TrainError> {
+    let (text_rows, start_rows) = (table.lists(texts)?, table.lists(starts)?);
+    let row = |(row, (texts, starts)): (usize, (&Option<Vec<&str>>, &Option<Vec<&str>>))| {
+        let (texts, starts) = (texts.as_deref().unwrap_or_default(), starts.as_deref().unwrap_or_default());
+        let answer = |(place, text): (usize, &&str)| {
+            let start = starts.get(place).map(|start| start.parse::<usize>()).transpose();
+            let start = start.map_err(|_| DataError::WrongType {
+                place: table.place(row),
+                column: "answer_start".to_owned(),
+                found: format!("'{}'", starts[place]),
+                expected: "the place of the answer's first character is wanted, from 0",
+            })?;
+            Ok(Answer { text: (*text).to_owned(), start })
+        };
+        texts.iter().enumerate().map(answer).collect::<Result<Vec<_>, DataError>>()
+    };
+    Ok(text_rows.iter().zip(&start_rows).enumerate().map(row).collect::<Result<_, _>>()?)
+}
+
+/// Finds the places of answers that were given by their words alone, and says how many are not there.
+fn place(answers: &mut [Vec<Answer>], contexts: &[String]) -> Vec<String> {
+    let (mut missing, mut several) = (0, 0);
+    for (answers, context) in answers.iter_mut().zip(contexts) {
+        for answer in answers.iter_mut().filter(|answer| answer.start.is_none()) {
+            let found = find_answer(context, &answer.text);
+            answer.start = found.first();
+            missing += usize::from(found.first().is_none());
+            several += usize::from(found.first().is_some() && found.unique().is_none());
+        }
+    }
+    let mut notes = Vec::new();
+    if missing > 0 {
+        notes.push(format!(
+            "{missing} answer(s) do not stand in their contexts letter by letter; nothing is learnt of them"
+        ));
+    }
+    if several > 0 {
+        notes.push(format!("{several} answer(s) stand in their contexts several times; the first place is taken"));
+    }
+    notes
+}
+
+impl QuestionAnswering {
+    fn of_plan(plan: &Plan, settings: Settings) -> Self {
+        let options = AnswerOptions {
+            n_best_size: plan.task.n_best,
+            max_answer_length: plan.task.max_answer_length,
+            version_2_with_negative: settings.unanswerable,
+            null_score_diff_threshold: settings.null_threshold,
+        };
+        Self { max_length: plan.data.max_length, stride: plan.task.stride, options, settings }
+    }
+
+    fn decode(
+        &self,
+        examples: &QuestionsOnContexts,
+        targets: &WindowTargets,
+        outputs: &Outputs,
+        example: usize,
+        options: &AnswerOptions,
+    ) -> DecodedAnswer {
+        let window = |window: usize| {
+            let logits = outputs.of(window); // [tokens, 2]
+            let side = |side: usize| logits.iter().skip(side).step_by(2).copied().collect::<Vec<f32>>();
+            WindowAnswers::new(&targets.offsets[window], &side(0), &side(1), options)
+        };
+        let windows: Vec<WindowAnswers> = targets.of_example[example].clone().map(window).collect();
+        decode_answer(&examples.contexts[example], &windows, options)
+    }
+
+    /// Each question's best answer, whatever the score of none, with how much that exceeds it.
+    fn unanswerable_scores(
+        &self,
+        examples: &QuestionsOnContexts,
+        targets: &WindowTargets,
+        outputs: &Outputs,
+    ) -> Result<UnanswerableScores, TrainError> {
+        let options = AnswerOptions { null_score_diff_threshold: f32::INFINITY, ..self.options };
+        let mut scores = UnanswerableScores::new();
+        for example in 0..examples.len() {
+            let answer = self.decode(examples, targets, outputs, example, &options);
+            let null = f64::from(answer.null_score_diff.unwrap_or(0.0));
+            scores.update(&examples.texts_of(example), &answer.text, null)?;
+        }
+        Ok(scores)
+    }
+}
+
+impl Task for QuestionAnswering {
+    type Examples = QuestionsOnContexts;
+    type Targets = WindowTargets;
+
+    fn read(plan: &Plan) -> Result<(Self, Splits<QuestionsOnContexts>), TrainError> {
+        let reader = Self::of_plan(plan, Settings::default());
+        let mut train = reader.read_file(&plan.data.train, &plan.data, true)?;
+        let unanswerable = train.answers.iter().any(Vec::is_empty);
+        let task = Self::of_plan(plan, Settings { unanswerable, null_threshold: 0.0 });
+        // An answer that cannot be placed would teach that there is none.
+        let known = |answers: &Vec<Answer>| answers.is_empty() || answers.iter().any(|answer| answer.start.is_some());
+        let rows: Vec<usize> = (0..train.len()).filter(|row| known(&train.answers[*row])).collect();
+        if rows.len() < train.len() {
+            train = train.select(&rows);
+        }
+        let strata: Vec<u32> = train.answers.iter().map(|answers| u32::from(answers.is_empty())).collect();
+        let read = |path: &Path| task.read_file(path, &plan.data, true);
+        let splits = texts::splits(plan, train, &strata, QuestionsOnContexts::select, read)?;
+        Ok((task, splits))
+    }
+
+    fn of_model(plan: &Plan, config: &ModelConfig) -> Result<Self, TrainError> {
+        Ok(Self::of_plan(plan, config.settings()))
+    }
+
+    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<QuestionsOnContexts, TrainError> {
+        let (table, mut answers) = match labelled {
+            true => answers(path, plan)?,
+            false => {
+                let wanted: Vec<Wanted<'_>> = plan.text.iter().map(|name| Wanted::Text(name)).collect();
+                (texts::read_table(path, plan, &wanted)?, Vec::new())
+            }
+        };
+        let (questions, contexts) = (column(&table, &plan.text[0])?, column(&table, &plan.text[1])?);
+        let notes = place(&mut answers, &contexts);
+        Ok(QuestionsOnContexts { path: path.to_owned(), questions, contexts, answers, notes })
+    }
+
+    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<QuestionsOnContexts, TrainError> {
+        let (mut questions, mut contexts) = (Vec::new(), Vec::new());
+        for mut pair in texts {
+            contexts.extend(pair.pop());
+            questions.extend(pair.pop());
+        }
+        Ok(QuestionsOnContexts { path: PathBuf::new(), questions, contexts, answers: Vec::new(), notes: Vec::new() })
+    }
+
+    fn texts_per_example(&self) -> Vec<&'static str> {
+        vec!["a question", "its context"]
+    }
+
+    fn describe(&self) -> String {
+        match self.settings.unanswerable {
+            true => "questions, some without an answer".to_owned(),
+            false => "questions".to_owned(),
+        }
+    }
+
+    fn output(&self) -> OutputLayer {
+        OutputLayer::Head(HeadSpec::new(HeadKind::QuestionAnswering, 2))
+    }
+
+    fn configure(&self, config: &ModelConfig, architecture: &Architecture) -> ModelConfig {
+        let config = config.with_architecture(&architecture.class(HeadKind::QuestionAnswering));
+        if self.settings == Settings::default() { config } else { config.with_settings(json!(self.settings)) }
+    }
+
+    fn encode(
+        &self,
+        examples: &QuestionsOnContexts,
+        tokenizer: &TextTokenizer,
+    ) -> Result<Encoded<WindowTargets>, TrainError> {
+        let windows: Windows =
+            tokenizer.encode_windows(&examples.questions, &examples.contexts, self.max_length, self.stride)?;
+        let positions = match examples.answers.is_empty() {
+            true => Vec::new(),
+            false => {
+                let first = |answers: &Vec<Answer>| {
+                    let answer = answers.iter().find(|answer| answer.start.is_some())?;
+                    answer.start.map(|start| start..start + answer.text.chars().count())
+                };
+                windows.answer_positions(&examples.answers.iter().map(first).collect::<Vec<_>>())
+            }
+        };
+        let mut of_example = vec![0..0; examples.len()];
+        for (window, example) in windows.examples.iter().enumerate() {
+            let range: &mut Range<usize> = &mut of_example[*example];
+            *range = if range.end == 0 { window..window + 1 } else { range.start..window + 1 };
+        }
+        let offsets = (0..windows.examples.len()).map(|window| windows.offsets_of(window).to_vec()).collect();
+        let mut notes = examples.notes.clone();
+        if windows.examples.len() > examples.len() {
+            notes.push(format!(
+                "{} of {} contexts are longer than data.max_length and are read in windows, {} in all",
+                windows.tokenized.truncated,
+                examples.len(),
+                windows.examples.len()
+            ));
+        }
+        let targets = WindowTargets { of_example, offsets, positions };
+        Ok(Encoded { tokenized: windows.tokenized, per_row: 1, targets, notes })
+    }
+
+    fn batch(&self, encoded: &Encoded<WindowTargets>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
+        let packed = collate(&encoded.tokenized, rows);
+        let place = |side: fn(&(usize, usize)) -> usize| {
+            let of_row =
+                |(at, row): (usize, &usize)| packed.cu_seqlens[at] + side(&encoded.targets.positions[*row]) as i64;
+            Tensor::from_slice(&packed.rows.iter().enumerate().map(of_row).collect::<Vec<_>>()) // [b]
+        };
+        let targets = vec![place(|span| span.0), place(|span| span.1)];
+        Ok(Batch { targets, weight: rows.len() as f64, ..Batch::of(packed) })
+    }
+
+    fn loss(&self, outputs: &Tensor, batch: &Batch, layout: &SequenceLayout) -> Tensor {
+        spans(outputs, layout, &batch.targets[0], &batch.targets[1])
+    }
+
+    fn score(
+        &self,
+        examples: &QuestionsOnContexts,
+        encoded: &Encoded<WindowTargets>,
+        outputs: &Outputs,
+        bootstrap: Option<&Bootstrap>,
+    ) -> Result<Evaluation, TrainError> {
+        let targets = &encoded.targets;
+        let mut loss = MeanLoss::new();
+        for (window, (first, last)) in targets.positions.iter().enumerate() {
+            let logits = outputs.of(window);
+            for (side, position) in [first, last].into_iter().enumerate() {
+                let logits: Vec<f32> = logits.iter().skip(side).step_by(2).copied().collect();
+                loss.update(-log_softmax(&logits, 1.0)[*position], 1)?;
+            }
+        }
+        let mut scores = Vec::new();
+        if self.settings.unanswerable {
+            let all = self.unanswerable_scores(examples, targets, outputs)?;
+            let threshold = f64::from(self.settings.null_threshold);
+            let of = |which| all.measures(which, threshold);
+            let measures = of(Questions::All)?;
+            scores.push(Score::titled("f1", "F1 of answers, %", 100.0 * measures.f1));
+            scores.push(Score::titled("exact_match", "exact match, %", 100.0 * measures.exact_match));
+            for (which, f1, exact) in [
+                (Questions::Answerable, "f1_answerable", "exact_match_answerable"),
+                (Questions::Unanswerable, "f1_unanswerable", "exact_match_unanswerable"),
+            ] {
+                if let Ok(measures) = of(which) {
+                    scores.push(Score::plain(f1, 100.0 * measures.f1));
+                    scores.push(Score::plain(exact, 100.0 * measures.exact_match));
+                }
+            }
+            let best = all.best_f1()?;
+            scores.push(Score::plain("best_f1", 100.0 * best.value));
+            scores.push(Score::plain("best_f1_threshold", best.threshold));
+        } else {
+            let (mut all, mut single) = (AnswerScores::new(), Vec::with_capacity(examples.len()));
+            for example in 0..examples.len() {
+                let answer = self.decode(examples, targets, outputs, example, &self.options);
+                let mut one = AnswerScores::new();
+                one.update(&examples.texts_of(example), &answer.text)?;
+                single.push((one.f1()?, one.exact_match()?));
+                all.merge(&one);
+            }
+            let interval = |side: fn(&(f64, f64)) -> f64| {
+                let mean = |rows: &[usize]| {
+                    100.0 * rows.iter().map(|row| side(&single[*row])).sum::<f64>() / rows.len() as f64
+                };
+                bootstrap.map(|bootstrap| bootstrap.interval_of(single.len(), |rows| Ok(mean(rows)))).transpose()
+            };
+            let f1 = interval(|one| one.0)?;
+            scores.push(Score::titled("f1", "F1 of answers, %", 100.0 * all.f1()?).within(f1));
+            let exact = interval(|one| one.1)?;
+            scores.push(Score::titled("exact_match", "exact match, %", 100.0 * all.exact_match()?).within(exact));
+        }
+        scores.push(Score::titled("loss", "loss of a window", loss.mean()?));
+        Ok(Evaluation { examples: examples.len() as u64, scores, classes: Vec::new(), confusion: None })
+    }
+
+    fn tune(
+        &mut self,
+        examples: &QuestionsOnContexts,
+        encoded: &Encoded<WindowTargets>,
+        outputs: &Outputs,
+        plan: &EvaluationPlan,
+    ) -> Result<Vec<String>, TrainError> {
+        if !plan.tune_thresholds || !self.settings.unanswerable {
+            return Ok(Vec::new());
+        }
+        let best = self.unanswerable_scores(examples, &encoded.targets, outputs)?.best_f1()?;
+        self.settings.null_threshold = best.threshold as f32;
+        self.options.null_score_diff_threshold = self.settings.null_threshold;
+        Ok(vec![format!(
+            "no answer where its score exceeds the best answer's by {:.4} (F1 {:.2} %)",
+            best.threshold,
+            100.0 * best.value
+        )])
+    }
+
+    fn predict(
+        &self,
+        examples: &QuestionsOnContexts,
+        encoded: &Encoded<WindowTargets>,
+        outputs: &Outputs,
+        _raw: bool,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        let predict = |example: usize| {
+            let answer = self.decode(examples, &encoded.targets, outputs, example, &self.options);
+            let chosen = answer.n_best.iter().find(|candidate| candidate.span == answer.span);
+            let probability = chosen.map_or(0.0, |candidate| candidate.probability);
+            let n_best: Vec<_> = answer
+                .n_best
+                .iter()
+                .map(|one| {
+                    let (start, end) =
+                        (one.span.as_ref().map(|span| span.start), one.span.as_ref().map(|span| span.end));
+                    json!({
+                        "text": one.text, "start": start, "end": end, "probability": one.probability,
+                        "start_logit": one.start_logit, "end_logit": one.end_logit,
+                    })
+                })
+                .collect();
+            let side = |place: Option<usize>| Field::Integer(place.map(|place| place as i64));
+            let mut fields = vec![
+                ("question", Field::Text(examples.questions[example].clone())),
+                ("answer", Field::Text(answer.text.clone())),
+                ("start", side(answer.span.as_ref().map(|span| span.start))),
+                ("end", side(answer.span.as_ref().map(|span| span.end))),
+                ("probability", Field::Number(probability)),
+            ];
+            if self.settings.unanswerable {
+                fields.push(("null_score_diff", Field::Number(f64::from(answer.null_score_diff.unwrap_or(0.0)))));
+            }
+            fields.push(("n_best", Field::Json(json!(n_best))));
+            let shown = match &answer.span {
+                Some(span) => format!("{} ({}–{}, {probability:.3})", answer.text, span.start, span.end),
+                None => format!("(no answer, {probability:.3})"),
+            };
+            Prediction { line: format!("{shown}\t{}", examples.questions[example]), fields }
+        };
+        Ok((0..examples.len()).map(predict).collect())
+    }
+
+    fn label_column(&self, examples: &QuestionsOnContexts) -> Option<Vec<String>> {
+        let all = 0..examples.answers.len();
+        Some(all.map(|example| json!(examples.texts_of(example)).to_string()).collect())
+    }
+}

@@ -1,0 +1,206 @@
+//! What tasks on whole texts have in common: reading, splitting, tokenising.
+
+use std::path::{Path, PathBuf};
+
+use retune_data::sources::{self, DataFormat, Form, Wanted};
+use retune_data::{LabelMap, Table, Text, TextColumns, TextTokenizer, stratified_split};
+use retune_recipe::{DataPlan, Plan, Weights};
+use tch::Tensor;
+
+use crate::TrainError;
+use crate::task::{Encoded, Examples, Splits};
+
+/// Texts, each with what stands beside it.
+#[derive(Debug, Clone)]
+pub struct TextExamples<Y> {
+    /// The file that they come from.
+    pub path: PathBuf,
+    /// What the model reads.
+    pub texts: Vec<Text>,
+    /// The right answers, as many; none where they are not known.
+    pub labels: Vec<Y>,
+}
+
+impl<Y: std::fmt::Debug> Examples for TextExamples<Y> {
+    fn len(&self) -> usize {
+        self.texts.len()
+    }
+}
+
+impl<Y: Clone> TextExamples<Y> {
+    /// Those of these rows, in this order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            path: self.path.clone(),
+            texts: rows.iter().map(|row| self.texts[*row].clone()).collect(),
+            labels: rows.iter().map(|row| self.labels[*row].clone()).collect(),
+        }
+    }
+
+    /// Examples of the command line: one text each, or two.
+    pub(super) fn given(texts: Vec<Vec<String>>) -> Self {
+        let text = |texts: Vec<String>| {
+            let mut texts = texts.into_iter();
+            Text { first: texts.next().unwrap_or_default(), second: texts.next() }
+        };
+        Self { path: PathBuf::new(), texts: texts.into_iter().map(text).collect(), labels: Vec::new() }
+    }
+
+    /// Reads a file's texts and, with `labels`, what that finds beside them in the same table.
+    pub(super) fn read(
+        path: &Path,
+        plan: &DataPlan,
+        label: Option<Wanted<'_>>,
+        labels: impl FnOnce(&Table) -> Result<Vec<Y>, TrainError>,
+    ) -> Result<Self, TrainError> {
+        let columns = text_columns(&plan.text);
+        let mut wanted: Vec<Wanted<'_>> = columns.names().into_iter().map(Wanted::Text).collect();
+        wanted.extend(label);
+        let table = read_table(path, plan, &wanted)?;
+        Self::of_table(path, plan, &table, labels)
+    }
+
+    pub(super) fn of_table(
+        path: &Path,
+        plan: &DataPlan,
+        table: &Table,
+        labels: impl FnOnce(&Table) -> Result<Vec<Y>, TrainError>,
+    ) -> Result<Self, TrainError> {
+        let texts = retune_data::texts(table, &text_columns(&plan.text));
+        let labels = labels(table);
+        match (texts, labels) {
+            (Ok(texts), Ok(labels)) => Ok(Self { path: path.to_owned(), texts, labels }),
+            // Both kinds of problem are named at once.
+            (Err(text), Err(TrainError::Data(label))) => Err(retune_data::DataError::Several(vec![text, label]).into()),
+            (Err(problem), _) => Err(problem.into()),
+            (_, Err(problem)) => Err(problem),
+        }
+    }
+
+    /// Tokenises the texts, one sequence each; `targets` stand beside them.
+    pub(super) fn encode<T>(&self, tokenizer: &TextTokenizer, targets: T) -> Result<Encoded<T>, TrainError> {
+        let tokenized = tokenizer.encode(&self.texts)?;
+        let notes = cut_note(tokenized.truncated, self.texts.len());
+        Ok(Encoded { tokenized, per_row: 1, targets, notes })
+    }
+}
+
+/// That texts were cut, if any were.
+pub(super) fn cut_note(cut: usize, all: usize) -> Vec<String> {
+    if cut == 0 {
+        return Vec::new();
+    }
+    vec![format!("{cut} of {all} texts are longer than data.max_length and are cut")]
+}
+
+/// Reads the wanted columns as the plan says the files are written.
+pub(super) fn read_table(path: &Path, plan: &DataPlan, wanted: &[Wanted<'_>]) -> Result<Table, TrainError> {
+    let form = Form { format: data_format(plan.format), columns: plan.columns.clone().unwrap_or_default() };
+    Ok(sources::read_columns(path, &form, wanted)?)
+}
+
+/// A checked plan names one column or two.
+fn text_columns(names: &[String]) -> TextColumns {
+    match names {
+        [first, second, ..] => TextColumns::Pair(first.clone(), second.clone()),
+        [only] => TextColumns::Single(only.clone()),
+        [] => TextColumns::Single("text".to_owned()),
+    }
+}
+
+/// The column of labels of a task that has one.
+pub(super) fn label_column(plan: &DataPlan) -> &str {
+    plan.label.as_deref().unwrap_or("label")
+}
+
+fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
+    use retune_recipe::DataFormat as Said;
+    match format {
+        Said::Auto => DataFormat::Auto,
+        Said::Csv => DataFormat::Csv,
+        Said::Tsv => DataFormat::Tsv,
+        Said::TsvUnquoted => DataFormat::TsvUnquoted,
+        Said::Json => DataFormat::Json,
+        Said::Jsonl => DataFormat::Jsonl,
+        Said::Parquet => DataFormat::Parquet,
+        Said::Arrow => DataFormat::Arrow,
+        Said::Text => DataFormat::Text,
+        Said::Conll => DataFormat::Conll,
+        Said::Squad => DataFormat::Squad,
+    }
+}
+
+/// The data sets of a plan: `train` is read already, the others are read by `read`; where no validation file is named,
+/// one is split off, by the classes that `strata` gives each example.
+pub(super) fn splits<E: Examples>(
+    plan: &Plan,
+    train: E,
+    strata: &[u32],
+    select: impl Fn(&E, &[usize]) -> E,
+    read: impl Fn(&Path) -> Result<E, TrainError>,
+) -> Result<Splits<E>, TrainError> {
+    let (train, validation) = match &plan.data.validation {
+        Some(path) => (train, read(path)?),
+        None => {
+            let split = stratified_split(strata, plan.data.validation_fraction, plan.run.seed)?;
+            (select(&train, &split.train), select(&train, &split.eval))
+        }
+    };
+    let test = plan.data.test.as_deref().map(read).transpose()?;
+    Ok(Splits { train, validation, test, validation_is_split: plan.data.validation.is_none() })
+}
+
+/// The classes: of the file that names them, or else what `found` finds in the training data.
+pub(super) fn classes(
+    plan: &DataPlan,
+    found: impl FnOnce() -> Result<LabelMap, retune_data::DataError>,
+) -> Result<LabelMap, TrainError> {
+    Ok(match &plan.label_names {
+        Some(path) => LabelMap::from_names_file(path)?,
+        None => found()?,
+    })
+}
+
+/// The classes of a finished model, which the data may give by number where those of the run did.
+pub(super) fn classes_of_model(plan: &DataPlan, names: Vec<String>) -> Result<LabelMap, TrainError> {
+    let labels = LabelMap::from_names(names)?;
+    Ok(if plan.label_names.is_some() { labels.with_numbers() } else { labels })
+}
+
+/// The weights of the classes for a loss; `balanced` gives them where the plan says so.
+///
+/// # Errors
+/// A weight is given to a class that there is not.
+pub(super) fn class_weights(
+    key: &'static str,
+    weights: &Weights,
+    labels: &LabelMap,
+    balanced: impl FnOnce() -> Vec<f64>,
+) -> Result<Option<Tensor>, TrainError> {
+    let values = match weights {
+        Weights::None => return Ok(None),
+        Weights::Balanced => balanced(),
+        Weights::Given(given) => {
+            let mut values = vec![1.0; labels.len()];
+            for (name, weight) in given {
+                let id = labels.id(name).ok_or_else(|| TrainError::UnknownClass {
+                    key,
+                    class: name.clone(),
+                    known: labels.names().to_vec(),
+                })?;
+                values[id as usize] = *weight;
+            }
+            values
+        }
+    };
+    Ok(Some(Tensor::from_slice(&values.iter().map(|value| *value as f32).collect::<Vec<_>>())))
+}
+
+/// n / (classes · n of the class), as scikit-learn's `compute_class_weight("balanced")`; 1 for a class without examples.
+pub(super) fn balanced(labels: impl Iterator<Item = u32>, classes: usize) -> Vec<f64> {
+    let mut counts = vec![0u64; classes];
+    labels.for_each(|label| counts[label as usize] += 1);
+    let all: u64 = counts.iter().sum();
+    let weight = |count: &u64| if *count == 0 { 1.0 } else { all as f64 / (classes as f64 * *count as f64) };
+    counts.iter().map(weight).collect()
+}

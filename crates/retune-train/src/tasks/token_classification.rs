@@ -1,0 +1,375 @@
+//! A tag for each word: named entities, parts of speech.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use retune_attention::SequenceLayout;
+use retune_data::{DataError, FurtherPieces, LabelMap, Table, TextTokenizer, Wanted, collate, words_of_text};
+use retune_metrics::{
+    Average, Bootstrap, ClassScores, ConfusionMatrix, Decoding, Entity, EntityScores, MeanLoss, Scheme, entities,
+};
+use retune_models::registry::Architecture;
+use retune_models::{HeadKind, HeadSpec, ModelConfig};
+use retune_recipe::{DataPlan, LossChoice, Plan};
+use serde_json::{Value, json};
+use tch::Tensor;
+
+use super::probabilities::{arg_max, log_softmax, softmax};
+use super::texts::{self, class_weights, label_column};
+use crate::TrainError;
+use crate::evaluate::Outputs;
+use crate::evaluation::{Confusions, Evaluation, Score};
+use crate::losses::{CrossEntropy, IGNORED};
+use crate::prediction::{Field, Prediction};
+use crate::task::{Batch, Encoded, Examples, OutputLayer, Splits, Task};
+
+/// A tag for each word: cross-entropy at the first sub-word of each, entities as seqeval reads them.
+#[derive(Debug)]
+pub struct TokenClassification {
+    labels: LabelMap,
+    loss: CrossEntropy,
+}
+
+/// Sentences of words.
+#[derive(Debug, Clone)]
+pub struct Sentences {
+    /// The file that they come from.
+    pub path: PathBuf,
+    /// The words of each.
+    pub words: Vec<Vec<String>>,
+    /// The tag of each word; none where they are not known.
+    pub tags: Vec<Vec<u32>>,
+    /// Each sentence as one text, and where its words stand in it, in Unicode code points.
+    pub texts: Vec<(String, Vec<Range<usize>>)>,
+}
+
+/// What stands beside the tokens.
+#[derive(Debug)]
+pub struct WordTargets {
+    /// The first token of each sequence among all, and the end of the last.
+    starts: Vec<usize>,
+    /// The tag of each token, or [`IGNORED`].
+    labels: Vec<i64>,
+    /// The first token of each word of each sentence among all tokens; `None` where a word has none.
+    first: Vec<Vec<Option<usize>>>,
+}
+
+impl Examples for Sentences {
+    fn len(&self) -> usize {
+        self.words.len()
+    }
+}
+
+impl Sentences {
+    fn of_words(path: &Path, words: Vec<Vec<String>>, tags: Vec<Vec<u32>>) -> Self {
+        let text = |words: &Vec<String>| {
+            let mut start = 0;
+            let place = |word: &String| {
+                let range = start..start + word.chars().count();
+                start = range.end + 1;
+                range
+            };
+            let places = words.iter().map(place).collect();
+            (words.join(" "), places)
+        };
+        Self { path: path.to_owned(), texts: words.iter().map(text).collect(), words, tags }
+    }
+
+    fn of_texts(path: &Path, texts: Vec<String>) -> Self {
+        let split: Vec<Vec<(Range<usize>, String)>> = texts.iter().map(|text| words_of_text(text)).collect();
+        let places = split.iter().map(|words| words.iter().map(|(place, _)| place.clone()).collect());
+        Self {
+            path: path.to_owned(),
+            texts: texts.into_iter().zip(places).collect(),
+            words: split.into_iter().map(|words| words.into_iter().map(|(_, word)| word).collect()).collect(),
+            tags: Vec::new(),
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            path: self.path.clone(),
+            words: rows.iter().map(|row| self.words[*row].clone()).collect(),
+            tags: rows.iter().map(|row| self.tags[*row].clone()).collect(),
+            texts: rows.iter().map(|row| self.texts[*row].clone()).collect(),
+        }
+    }
+}
+
+fn words(table: &Table, column: &str) -> Result<Vec<Vec<String>>, DataError> {
+    let row = |row: &Option<Vec<&str>>| row.iter().flatten().map(|word| (*word).to_owned()).collect();
+    Ok(table.lists(column)?.iter().map(row).collect())
+}
+
+/// The sentences of a table with their tags, of which each word has one.
+fn tagged(path: &Path, table: &Table, plan: &DataPlan, labels: &LabelMap) -> Result<Sentences, TrainError> {
+    let column = label_column(plan);
+    let (words, tags) = (words(table, &plan.text[0])?, labels.encode_lists(table, column)?);
+    let wrong = words.iter().zip(&tags).position(|(words, tags)| words.len() != tags.len());
+    if let Some(row) = wrong {
+        return Err(TrainError::Data(DataError::WrongType {
+            place: table.place(row),
+            column: column.to_owned(),
+            found: format!("{} tags for {} words", tags[row].len(), words[row].len()),
+            expected: "a tag for each word is wanted",
+        }));
+    }
+    Ok(Sentences::of_words(path, words, tags))
+}
+
+impl TokenClassification {
+    /// Whether the tags mark spans, as `B-PER` does, and not kinds of words, as `NOUN`.
+    fn marks_spans(&self) -> bool {
+        let is_span = |name: &String| {
+            name == "O"
+                || matches!(name.split_once('-'), Some(("B" | "I" | "E" | "S" | "L" | "U", kind)) if !kind.is_empty())
+        };
+        self.labels.names().iter().all(is_span) && self.labels.len() > 1
+    }
+
+    /// The tag of words that are no tokens: outside, where there is such a tag.
+    fn outside(&self) -> usize {
+        self.labels.id("O").unwrap_or(0) as usize
+    }
+
+    fn predicted(&self, targets: &WordTargets, outputs: &Outputs, sentence: usize) -> Vec<usize> {
+        let tag = |token: &Option<usize>| token.map_or(self.outside(), |token| arg_max(outputs.row(token)));
+        targets.first[sentence].iter().map(tag).collect()
+    }
+
+    fn names(&self, tags: impl Iterator<Item = usize>) -> Vec<&str> {
+        tags.map(|tag| self.labels.names()[tag].as_str()).collect()
+    }
+
+    /// An entity for a program: its kind, words, characters, and the mean probability of its tags.
+    fn describe_entity(&self, entity: &Entity, text: &(String, Vec<Range<usize>>), certainty: &[f64]) -> Value {
+        let (words, places) = (entity.start..entity.end, &text.1);
+        let (start, end) = (places[words.start].start, places[words.end - 1].end);
+        let score = certainty[words.clone()].iter().sum::<f64>() / words.len() as f64;
+        let surface: String = text.0.chars().skip(start).take(end - start).collect();
+        json!({
+            "text": surface, "label": entity.kind, "start": start, "end": end,
+            "first_word": words.start, "last_word": words.end - 1, "score": score,
+        })
+    }
+}
+
+/// Right, predicted and labelled entities of one sentence.
+type Counts = (u64, u64, u64);
+
+fn micro_f1(counts: impl Iterator<Item = Counts>) -> f64 {
+    let (right, predicted, labelled) = counts.fold((0, 0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2));
+    if predicted + labelled == 0 { 0.0 } else { 2.0 * right as f64 / (predicted + labelled) as f64 }
+}
+
+impl Task for TokenClassification {
+    type Examples = Sentences;
+    type Targets = WordTargets;
+
+    fn read(plan: &Plan) -> Result<(Self, Splits<Sentences>), TrainError> {
+        let data = &plan.data;
+        let column = label_column(data);
+        let table = texts::read_table(&data.train, data, &[Wanted::List(&data.text[0]), Wanted::List(column)])?;
+        let labels = texts::classes(data, || LabelMap::from_lists(&table, column))?;
+        let train = tagged(&data.train, &table, data, &labels)?;
+        let balanced = || texts::balanced(train.tags.iter().flatten().copied(), labels.len());
+        let loss = CrossEntropy {
+            weights: class_weights("task.class_weights", &plan.task.class_weights, &labels, balanced)?,
+            smoothing: plan.task.label_smoothing,
+            focal_gamma: (plan.task.loss == LossChoice::Focal).then_some(plan.task.focal_gamma),
+        };
+        let task = Self { labels, loss };
+        // Sentences that hold an entity are held out by its tag, the first by id; those without one together.
+        let outside = task.outside() as u32;
+        let stratum = |tags: &Vec<u32>| tags.iter().filter(|tag| **tag != outside).min().map_or(0, |tag| tag + 1);
+        let strata: Vec<u32> = train.tags.iter().map(stratum).collect();
+        let splits = texts::splits(plan, train, &strata, Sentences::select, |path| task.read_file(path, data, true))?;
+        Ok((task, splits))
+    }
+
+    fn of_model(plan: &Plan, config: &ModelConfig) -> Result<Self, TrainError> {
+        let labels = texts::classes_of_model(&plan.data, config.labels()?)?;
+        Ok(Self { labels, loss: CrossEntropy::plain() })
+    }
+
+    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Sentences, TrainError> {
+        let name = &plan.text[0];
+        if labelled {
+            let wanted = [Wanted::List(name), Wanted::List(label_column(plan))];
+            return tagged(path, &texts::read_table(path, plan, &wanted)?, plan, &self.labels);
+        }
+        match texts::read_table(path, plan, &[Wanted::List(name)]) {
+            Ok(table) => Ok(Sentences::of_words(path, words(&table, name)?, Vec::new())),
+            // Not words but running text, which is split here.
+            Err(TrainError::Data(DataError::WrongType { .. })) => {
+                let table = texts::read_table(path, plan, &[Wanted::Text(name)])?;
+                Ok(Sentences::of_texts(path, super::groups::column(&table, name)?))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Sentences, TrainError> {
+        Ok(Sentences::of_texts(Path::new(""), texts.into_iter().flatten().collect()))
+    }
+
+    fn texts_per_example(&self) -> Vec<&'static str> {
+        vec!["a text"]
+    }
+
+    fn describe(&self) -> String {
+        format!("{} tags", self.labels.len())
+    }
+
+    fn output(&self) -> OutputLayer {
+        OutputLayer::Head(HeadSpec::new(HeadKind::TokenClassification, self.labels.len()))
+    }
+
+    fn configure(&self, config: &ModelConfig, architecture: &Architecture) -> ModelConfig {
+        config.with_labels(&architecture.class(HeadKind::TokenClassification), self.labels.names(), None)
+    }
+
+    fn encode(&self, examples: &Sentences, tokenizer: &TextTokenizer) -> Result<Encoded<WordTargets>, TrainError> {
+        let mut encoded = tokenizer.encode_words(&examples.words)?;
+        let labels = match examples.tags.is_empty() {
+            true => vec![IGNORED; encoded.words.len()],
+            false => encoded.align(&examples.tags, FurtherPieces::Ignored)?,
+        };
+        let first = encoded.first_tokens();
+        let tokenized = std::mem::take(&mut encoded.tokenized);
+        let starts = super::starts(&tokenized);
+        let mut notes = Vec::new();
+        if tokenized.len() > examples.words.len() {
+            let more = tokenized.len() - examples.words.len();
+            notes.push(format!("{more} sequence(s) go on with sentences that are longer than data.max_length"));
+        }
+        if encoded.cut_words > 0 {
+            notes.push(format!("{} word(s) are longer than data.max_length and are cut", encoded.cut_words));
+        }
+        Ok(Encoded { tokenized, per_row: 1, targets: WordTargets { starts, labels, first }, notes })
+    }
+
+    fn batch(&self, encoded: &Encoded<WordTargets>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
+        let packed = collate(&encoded.tokenized, rows);
+        let WordTargets { starts, labels, .. } = &encoded.targets;
+        let of_row = |row: &usize| labels[starts[*row]..starts[*row + 1]].iter().copied();
+        let labels: Vec<i64> = packed.rows.iter().flat_map(of_row).collect(); // [t]
+        let weight = self.loss.weight(labels.iter().copied());
+        Ok(Batch { targets: vec![Tensor::from_slice(&labels)], weight, ..Batch::of(packed) })
+    }
+
+    fn loss(&self, outputs: &Tensor, batch: &Batch, _layout: &SequenceLayout) -> Tensor {
+        self.loss.sum(outputs, &batch.targets[0])
+    }
+
+    fn score(
+        &self,
+        examples: &Sentences,
+        encoded: &Encoded<WordTargets>,
+        outputs: &Outputs,
+        bootstrap: Option<&Bootstrap>,
+    ) -> Result<Evaluation, TrainError> {
+        let targets = &encoded.targets;
+        let mut loss = MeanLoss::new();
+        for (token, label) in targets.labels.iter().enumerate().filter(|(_, label)| **label != IGNORED) {
+            loss.update(-log_softmax(outputs.row(token), 1.0)[*label as usize], 1)?;
+        }
+        let mut matrix = ConfusionMatrix::new(self.labels.len())?;
+        let (mut lenient, mut strict) = (EntityScores::new(), EntityScores::new());
+        let mut counts: Vec<Counts> = Vec::with_capacity(examples.words.len());
+        for (sentence, tags) in examples.tags.iter().enumerate() {
+            let predicted = self.predicted(targets, outputs, sentence);
+            for (label, predicted) in tags.iter().zip(&predicted) {
+                matrix.update(*label as usize, *predicted)?;
+            }
+            if self.marks_spans() {
+                let labels = self.names(tags.iter().map(|tag| *tag as usize));
+                let predicted = self.names(predicted.into_iter());
+                lenient.update(&labels, &predicted, Decoding::Lenient)?;
+                // Tags of another scheme have no strict reading as this one.
+                let _ = strict.update(&labels, &predicted, Decoding::Strict(Scheme::Iob2));
+                let (labels, predicted) =
+                    (entities(&labels, Decoding::Lenient)?, entities(&predicted, Decoding::Lenient)?);
+                let right = predicted.iter().filter(|entity| labels.contains(entity)).count();
+                counts.push((right as u64, predicted.len() as u64, labels.len() as u64));
+            }
+        }
+        let mut scores = Vec::new();
+        if self.marks_spans() {
+            let resampled = |rows: &[usize]| Ok(micro_f1(rows.iter().map(|row| counts[*row])));
+            let interval = bootstrap.map(|bootstrap| bootstrap.interval_of(counts.len(), resampled)).transpose()?;
+            let f1 = lenient.f1(Average::Micro)?;
+            scores.push(Score::titled("entity_f1", "F1 of entities", f1).within(interval));
+            scores.push(Score::titled("entity_precision", "precision of entities", lenient.precision(Average::Micro)?));
+            scores.push(Score::titled("entity_recall", "recall of entities", lenient.recall(Average::Micro)?));
+            scores.push(Score::plain("entity_f1_macro", lenient.f1(Average::Macro)?));
+            if strict.sequences() == lenient.sequences() {
+                scores.push(Score::plain("entity_f1_strict", strict.f1(Average::Micro)?));
+            }
+        }
+        let accuracy = ConfusionMatrix::accuracy;
+        let interval = match bootstrap {
+            Some(bootstrap) if !self.marks_spans() => Some(bootstrap.interval(&matrix, accuracy)?),
+            _ => None,
+        };
+        scores.push(Score::titled("accuracy", "tags right", accuracy(&matrix)?).within(interval));
+        scores.push(Score::plain("f1_macro", matrix.f1(Average::Macro)?));
+        scores.push(Score::titled("loss", "loss", loss.mean()?));
+        let names = self.labels.names().to_vec();
+        let of_tags = || names.iter().cloned().zip(matrix.class_scores()).collect();
+        let of_entities =
+            || lenient.type_scores().into_iter().map(|(name, scores)| (name.to_owned(), scores)).collect();
+        let classes: Vec<(String, ClassScores)> = if self.marks_spans() { of_entities() } else { of_tags() };
+        let confusion = (!self.marks_spans()).then_some(Confusions { matrix, names });
+        Ok(Evaluation { examples: examples.words.len() as u64, scores, classes, confusion })
+    }
+
+    fn predict(
+        &self,
+        examples: &Sentences,
+        encoded: &Encoded<WordTargets>,
+        outputs: &Outputs,
+        _raw: bool,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        let predict = |(sentence, text): (usize, &(String, Vec<Range<usize>>))| {
+            let tags = self.predicted(&encoded.targets, outputs, sentence);
+            let certainty: Vec<f64> = encoded.targets.first[sentence]
+                .iter()
+                .zip(&tags)
+                .map(|(token, tag)| token.map_or(1.0, |token| softmax(outputs.row(token), 1.0)[*tag]))
+                .collect();
+            let names = self.names(tags.into_iter());
+            let words = &examples.words[sentence];
+            let mut fields = vec![("text", Field::Text(text.0.clone()))];
+            let shown: Vec<String> = if self.marks_spans() {
+                let found = entities(&names, Decoding::Lenient)?;
+                let found: Vec<Value> =
+                    found.iter().map(|entity| self.describe_entity(entity, text, &certainty)).collect();
+                let shown = found.iter().map(|entity| {
+                    let score = entity["score"].as_f64().unwrap_or_default();
+                    let (label, text) = (entity["label"].as_str(), entity["text"].as_str());
+                    format!("{} {} {score:.3}", label.unwrap_or_default(), text.unwrap_or_default())
+                });
+                let shown = shown.collect();
+                fields.push(("entities", Field::Json(json!(found))));
+                shown
+            } else {
+                words.iter().zip(&names).map(|(word, tag)| format!("{word}/{tag}")).collect()
+            };
+            fields.push(("words", Field::Json(json!(words))));
+            fields.push(("tags", Field::Json(json!(names))));
+            let line = match self.marks_spans() {
+                true if shown.is_empty() => format!("(none)\t{}", text.0),
+                true => format!("{}\t{}", shown.join(", "), text.0),
+                false => shown.join(" "),
+            };
+            Ok(Prediction { line, fields })
+        };
+        examples.texts.iter().enumerate().map(predict).collect()
+    }
+
+    fn label_column(&self, examples: &Sentences) -> Option<Vec<String>> {
+        let tags = |tags: &Vec<u32>| json!(self.names(tags.iter().map(|tag| *tag as usize))).to_string();
+        Some(examples.tags.iter().map(tags).collect())
+    }
+}
