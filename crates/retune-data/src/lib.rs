@@ -3,7 +3,8 @@
 //! The road, each step one module:
 //!
 //! 1. [`sources::read_columns`]: a CSV, TSV, JSON, JSONL, Parquet, Arrow, CoNLL, SQuAD or text file, or many of one
-//!    form → a [`Table`], a polars frame of strings and lists of strings in which every row knows its file and line.
+//!    form → a [`Table`], a polars frame of strings and lists of strings in which every row knows its file and line; or
+//!    [`sources::stream_columns`]: the same as tables of bounded size, for data larger than memory.
 //! 2. [`LabelMap`]: the names of the classes ↔ their ids.
 //! 3. [`Examples`] (or, without labels, [`texts`]): one or two texts a row, checked for what is missing.
 //! 4. [`stratified_split`]: where there is no evaluation file.
@@ -34,7 +35,7 @@ pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
 pub use labels::LabelMap;
 pub use order::{EpochOrder, OrderState, evaluation_batches};
-pub use sources::{DataFormat, Form, Wanted};
+pub use sources::{DataFormat, Form, TableStream, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;
 pub use tokenize::{TextTokenizer, Tokenized};
