@@ -8,7 +8,7 @@
 //! 2. [`LabelMap`]: the names of the classes ↔ their ids.
 //! 3. [`Examples`] (or, without labels, [`texts`]): one or two texts a row, checked for what is missing.
 //! 4. [`stratified_split`]: where there is no evaluation file.
-//! 5. [`TextTokenizer`]: texts → [`Tokenized`], all sequences end to end.
+//! 5. [`TextTokenizer`]: texts → [`Tokenized`], in memory or, by a [`TokenStoreWriter`], in a file.
 //! 6. [`EpochOrder`] (training) or [`evaluation_batches`]: which rows stand in which batch.
 //! 7. [`collate`]: rows → a [`PackedBatch`] without padding.
 //! 8. [`write_table`]: predictions → a file.
@@ -38,5 +38,5 @@ pub use order::{EpochOrder, OrderState, evaluation_batches};
 pub use sources::{DataFormat, Form, TableStream, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;
-pub use tokenize::{TextTokenizer, Tokenized};
+pub use tokenize::{TextTokenizer, TokenStoreWriter, Tokenized};
 pub use write::{OutputColumn, OutputFormat, OutputValues, write_table};
