@@ -8,7 +8,8 @@
 //! 2. [`LabelMap`]: the names of the classes ↔ their ids.
 //! 3. [`Examples`] (or, without labels, [`texts`]): one or two texts a row, checked for what is missing.
 //! 4. [`stratified_split`]: where there is no evaluation file.
-//! 5. [`TextTokenizer`]: texts → [`Tokenized`], in memory or, by a [`TokenStoreWriter`], in a file.
+//! 5. [`TextTokenizer`]: texts → [`Tokenized`], in memory or, by a [`TokenStoreWriter`], in a file. [`encode_stream`]
+//!    does steps 1, 3 and 5 for texts in flat memory, and by a [`TokenCache`] once.
 //! 6. [`EpochOrder`] (training) or [`evaluation_batches`]: which rows stand in which batch.
 //! 7. [`collate`]: rows → a [`PackedBatch`] without padding.
 //! 8. [`write_table`]: predictions → a file.
@@ -17,6 +18,8 @@
 
 mod answers;
 mod batch;
+mod cache;
+mod encode_stream;
 mod error;
 mod examples;
 mod labels;
@@ -31,11 +34,13 @@ mod write;
 
 pub use answers::{FoundAnswers, Occurrence, find_answer, find_answers};
 pub use batch::{PackedBatch, collate, collate_unlabelled};
+pub use cache::TokenCache;
+pub use encode_stream::encode_stream;
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
 pub use labels::LabelMap;
 pub use order::{EpochOrder, OrderState, evaluation_batches};
-pub use sources::{DataFormat, Form, TableStream, Wanted};
+pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;
 pub use tokenize::{TextTokenizer, TokenStoreWriter, Tokenized};

@@ -20,9 +20,10 @@ use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, Trunca
 use crate::error::DataError;
 use crate::examples::Text;
 use crate::sources::load;
+pub(crate) use store::PARTIAL;
 pub use store::TokenStoreWriter;
+pub(crate) use tokenized::InMemory;
 pub use tokenized::Tokenized;
-use tokenized::{Lengths, Tokens};
 
 /// Texts encoded at a time: enough to occupy every core, few enough that the library's rich encodings (offsets, masks,
 /// the strings of the tokens) do not pile up.
@@ -121,26 +122,31 @@ impl TextTokenizer {
     }
 
     /// Encodes texts before which there are `before` others, of which a message counts.
-    fn encode_from(&self, before: usize, texts: &[Text]) -> Result<Tokenized, DataError> {
-        let (mut ids, mut type_ids) = (Vec::new(), Vec::new());
-        let mut lengths = Lengths::default();
-        let mut truncated = 0;
+    pub(crate) fn encode_from(&self, before: usize, texts: &[Text]) -> Result<Tokenized, DataError> {
+        let mut all = InMemory::default();
         for (group, first) in texts.chunks(TEXTS_AT_A_TIME).zip((before..).step_by(TEXTS_AT_A_TIME)) {
             let failed = |message| DataError::Tokenize { first, last: first + group.len() - 1, message };
             let inputs = group.iter().map(as_input).collect();
             let encodings =
                 self.tokenizer.encode_batch_fast(inputs, true).map_err(|error| failed(error.to_string()))?;
             for encoding in encodings {
-                ids.extend_from_slice(encoding.get_ids());
+                all.ids.extend_from_slice(encoding.get_ids());
                 for &type_id in encoding.get_type_ids() {
                     let byte = u8::try_from(type_id);
-                    type_ids.push(byte.map_err(|_| failed(format!("a token is of type {type_id}, beyond 255")))?);
+                    all.type_ids.push(byte.map_err(|_| failed(format!("a token is of type {type_id}, beyond 255")))?);
                 }
-                lengths.push(encoding.len());
-                truncated += usize::from(!encoding.get_overflowing().is_empty());
+                all.lengths.push(encoding.len());
+                all.truncated += usize::from(!encoding.get_overflowing().is_empty());
             }
         }
-        Ok(Tokenized { lengths, tokens: Tokens::Memory { ids, type_ids }, truncated })
+        Ok(all.finish())
+    }
+
+    /// Everything that decides which tokens a text becomes, as text; `None` where the library cannot write it.
+    pub(crate) fn settings(&self) -> Option<String> {
+        let written = self.tokenizer.to_string(false).ok()?;
+        // The one setting that the library does not write.
+        Some(format!("{written}\n{}", self.tokenizer.get_encode_special_tokens()))
     }
 
     /// The number of tokens, with those that were added to the vocabulary: ids are below it, unless the file leaves
@@ -150,7 +156,8 @@ impl TextTokenizer {
     }
 }
 
-fn tell_of_truncated(tokenized: &Tokenized) {
+/// Says how many texts were cut, where there are some.
+pub(crate) fn tell_of_truncated(tokenized: &Tokenized) {
     if tokenized.truncated > 0 {
         tracing::info!("{} of {} texts were cut to the maximal length", tokenized.truncated, tokenized.len());
     }
@@ -176,4 +183,4 @@ fn file_error(path: &Path, text: &str, error: &serde_json::Error) -> DataError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

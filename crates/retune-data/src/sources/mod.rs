@@ -16,6 +16,7 @@ mod columnar;
 mod conll;
 mod delimited;
 mod files;
+mod fingerprint;
 mod json;
 mod lines;
 pub(crate) mod load;
@@ -30,6 +31,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 pub use crate::table::Wanted;
+pub(crate) use fingerprint::Fingerprint;
 pub use stream::TableStream;
 
 use crate::error::{DataError, Place, Position};
@@ -73,6 +75,17 @@ pub struct Form {
     /// The names of the columns, in their order, for forms that may lack them: CSV and TSV without a header, JSON rows
     /// that are lists, CoNLL, and plain text. Empty for a file that names its columns. Other forms take no notice.
     pub columns: Vec<String>,
+}
+
+/// What to read of which file, or files.
+#[derive(Clone, Copy, Debug)]
+pub struct DataSource<'a> {
+    /// A file, a folder, a pattern, or one array of a document, as for [`read_columns`].
+    pub path: &'a Path,
+    /// How it is written.
+    pub form: &'a Form,
+    /// The columns.
+    pub wanted: &'a [Wanted<'a>],
 }
 
 /// Reads the named columns of a file, which has a header or field names, as texts. Repeated names are read once.

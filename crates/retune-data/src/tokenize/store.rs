@@ -204,7 +204,7 @@ impl TokenStoreWriter {
 }
 
 /// How a file is called until it is whole.
-pub(super) const PARTIAL: &str = ".partial";
+pub(crate) const PARTIAL: &str = ".partial";
 
 #[cfg(test)]
 mod tests {

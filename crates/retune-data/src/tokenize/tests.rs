@@ -8,7 +8,7 @@ use super::tokenized::tests::rows;
 use super::*;
 
 /// A BERT of twelve word pieces, whose file asks for a padding and a truncation that must not be heeded.
-const TINY: &str = r###"{
+pub(crate) const TINY: &str = r###"{
   "version": "1.0",
   "truncation": {"direction": "Left", "max_length": 4, "strategy": "OnlyFirst", "stride": 0},
   "padding": {"strategy": {"Fixed": 16}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"},
@@ -23,7 +23,7 @@ const TINY: &str = r###"{
   }
 }"###;
 
-fn tokenizer_of(json: &str, max_length: usize) -> Result<TextTokenizer, String> {
+pub(crate) fn tokenizer_of(json: &str, max_length: usize) -> Result<TextTokenizer, String> {
     let folder = tempfile::tempdir().expect("a folder");
     let path: PathBuf = folder.path().join("tokenizer.json");
     fs::write(&path, json).expect("a file");

@@ -41,17 +41,16 @@ impl Tokenized {
     /// assert_eq!((tokenized.len(), tokenized.length(0), tokenized.length(1)), (2, 2, 1));
     /// ```
     pub fn from_rows<R: IntoIterator<Item = (u32, u8)>>(rows: impl IntoIterator<Item = R>) -> Self {
-        let (mut all_ids, mut all_type_ids) = (Vec::new(), Vec::new());
-        let mut lengths = Lengths::default();
+        let mut all = InMemory::default();
         for row in rows {
-            let before = all_ids.len();
+            let before = all.ids.len();
             for (id, type_id) in row {
-                all_ids.push(id);
-                all_type_ids.push(type_id);
+                all.ids.push(id);
+                all.type_ids.push(type_id);
             }
-            lengths.push(all_ids.len() - before);
+            all.lengths.push(all.ids.len() - before);
         }
-        Self { lengths, tokens: Tokens::Memory { ids: all_ids, type_ids: all_type_ids }, truncated: 0 }
+        all.finish()
     }
 
     /// The number of texts, `n`.
@@ -103,6 +102,31 @@ impl Tokenized {
             }
             Tokens::File(tokens) => tokens.read(range, ids, type_ids),
         }
+    }
+}
+
+/// Texts that are gathered in memory.
+#[derive(Default)]
+pub(crate) struct InMemory {
+    pub(super) ids: Vec<u32>,
+    pub(super) type_ids: Vec<u8>,
+    pub(super) lengths: Lengths,
+    pub(super) truncated: usize,
+}
+
+impl InMemory {
+    pub(crate) fn append(&mut self, texts: &Tokenized) -> Result<(), DataError> {
+        for row in 0..texts.len() {
+            texts.read(row, &mut self.ids, &mut self.type_ids)?;
+            self.lengths.push(texts.length(row));
+        }
+        self.truncated += texts.truncated;
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Tokenized {
+        let Self { ids, type_ids, lengths, truncated } = self;
+        Tokenized { lengths, tokens: Tokens::Memory { ids, type_ids }, truncated }
     }
 }
 
