@@ -136,7 +136,7 @@ fn frame(rows: usize, null_at: usize) -> DataFrame {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn typed_forms(rows in 0..60_usize, null_at in 0..200_usize, group in 1..30_usize, mut limits in limits()) {
