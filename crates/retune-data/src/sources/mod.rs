@@ -115,11 +115,11 @@ pub fn read_columns(path: &Path, form: &Form, wanted: &[Wanted<'_>]) -> Result<T
 /// As [`read_columns`], in tables that follow each other, each of about 16 MiB of the file and of no more than 65,536 rows:
 /// the rows, their places and the errors are the same, and what is in memory does not grow with the file.
 ///
-/// A record must fit into memory; after a quote that is never closed, that is the rest of the file. A JSON document, also in the form of SQuAD, is one value, and so is read whole: data of
-/// many gigabytes belongs into another form, such as JSONL. An Arrow file is held by its batches. Parquet and Arrow within
-/// gzip are first unpacked to a file in the system's temporary folder, because they cannot be read from front to end. A
-/// `.tsv` of which nobody said whether it is quoted is read once more beforehand, to find that out, and twice more where
-/// there are quotes in it.
+/// A record must fit into memory; after a quote that is never closed, that is the rest of the file. A JSON document, also
+/// in the form of SQuAD, is one value, and so is read whole: data of many gigabytes belongs into another form, such as
+/// JSONL. An Arrow file is held by its batches. Parquet and Arrow within gzip are first unpacked to a file in the system's
+/// temporary folder, because they cannot be read from front to end. A `.tsv` of which nobody said whether it is quoted is
+/// read once more beforehand, to find that out, and twice more where there are quotes in it.
 ///
 /// ```
 /// # use retune_data::{DataFormat, Form, Wanted, sources::stream_columns};
