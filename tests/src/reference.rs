@@ -36,6 +36,20 @@ pub struct Reference {
     tensors: Checkpoint,
 }
 
+/// All tokens end to end in the order of their texts: the ids, of each token the text of a pair that it is of, and where
+/// texts begin.
+///
+/// # Errors
+/// They are in a file that cannot be read.
+pub fn flat(tokenized: &Tokenized) -> Result<[Vec<i64>; 3]> {
+    let (mut ids, mut type_ids, mut offsets) = (Vec::new(), Vec::new(), vec![0]);
+    for row in 0..tokenized.len() {
+        tokenized.read(row, &mut ids, &mut type_ids)?;
+        offsets.push(ids.len() as i64);
+    }
+    Ok([ids.into_iter().map(i64::from).collect(), type_ids.into_iter().map(i64::from).collect(), offsets])
+}
+
 impl Reference {
     /// Opens a file.
     ///
@@ -82,12 +96,11 @@ impl Reference {
     /// # Errors
     /// A key is missing, or holds what no tokenizer gives.
     pub fn tokenized(&self) -> Result<Tokenized> {
-        Ok(Tokenized {
-            ids: narrow(&self.numbers("input_ids")?)?,
-            type_ids: narrow(&self.numbers("token_type_ids")?)?,
-            offsets: narrow(&self.numbers("cu_seqlens")?)?,
-            truncated: 0,
-        })
+        let ids: Vec<u32> = narrow(&self.numbers("input_ids")?)?;
+        let type_ids: Vec<u8> = narrow(&self.numbers("token_type_ids")?)?;
+        let offsets: Vec<usize> = narrow(&self.numbers("cu_seqlens")?)?;
+        let row = |ends: &[usize]| (ends[0]..ends[1]).map(|token| (ids[token], type_ids[token]));
+        Ok(Tokenized::from_rows(offsets.windows(2).map(row)))
     }
 
     /// The class of each sequence: `[b]`, int64.

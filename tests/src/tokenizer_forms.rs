@@ -105,8 +105,10 @@ impl Row {
         counts: impl Fn(&Text) -> bool,
     ) {
         for (row, text) in lines.iter().enumerate().filter(|(_, text)| counts(text)) {
-            let range = found.offsets[row]..found.offsets[row + 1];
-            let (ids, types) = (&found.ids[range.clone()], &found.type_ids[range]);
+            let (mut ids, mut types) = (Vec::new(), Vec::new());
+            // They are in memory.
+            let _ = found.read(row, &mut ids, &mut types);
+            let types: Vec<u32> = types.into_iter().map(u32::from).collect();
             self.lines += 1;
             if ids != expected.ids[row] || types != expected.types[row] {
                 self.different += 1;

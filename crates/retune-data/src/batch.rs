@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use crate::error::DataError;
 use crate::tokenize::Tokenized;
 
 /// `b` sequences of together `t` tokens, in the types that libtorch takes indices in.
@@ -24,10 +25,14 @@ pub struct PackedBatch {
 
 /// Packs these rows.
 ///
+/// # Errors
+///
+/// Those of [`Tokenized::read`].
+///
 /// # Panics
 ///
 /// If a row is not in the data set.
-pub fn collate(tokenized: &Tokenized, rows: &[usize]) -> PackedBatch {
+pub fn collate(tokenized: &Tokenized, rows: &[usize]) -> Result<PackedBatch, DataError> {
     let mut rows = rows.to_vec();
     rows.sort_by_key(|&row| Reverse(tokenized.length(row)));
     let tokens = rows.iter().map(|&row| tokenized.length(row)).sum();
@@ -39,14 +44,17 @@ pub fn collate(tokenized: &Tokenized, rows: &[usize]) -> PackedBatch {
         rows,
     };
     batch.cu_seqlens.push(0);
+    let (mut ids, mut type_ids) = (Vec::new(), Vec::new());
     for &row in &batch.rows {
-        let range = tokenized.offsets[row]..tokenized.offsets[row + 1];
-        batch.position_ids.extend((0_i64..).take(range.len()));
-        batch.input_ids.extend(tokenized.ids[range.clone()].iter().map(|&id| i64::from(id)));
-        batch.token_type_ids.extend(tokenized.type_ids[range].iter().map(|&id| i64::from(id)));
+        ids.clear();
+        type_ids.clear();
+        tokenized.read(row, &mut ids, &mut type_ids)?;
+        batch.position_ids.extend((0_i64..).take(ids.len()));
+        batch.input_ids.extend(ids.iter().map(|&id| i64::from(id)));
+        batch.token_type_ids.extend(type_ids.iter().map(|&id| i64::from(id)));
         batch.cu_seqlens.push(batch.input_ids.len() as i64);
     }
-    batch
+    Ok(batch)
 }
 
 impl PackedBatch {
@@ -69,18 +77,13 @@ mod tests {
 
     /// Text `i` is `i`, repeated `lengths[i]` times; its second half is of type 1.
     fn tokenized(lengths: &[usize]) -> Tokenized {
-        let mut tokenized = Tokenized { offsets: vec![0], ..Tokenized::default() };
-        for (row, &length) in (0..).zip(lengths) {
-            tokenized.ids.extend(std::iter::repeat_n(row, length));
-            tokenized.type_ids.extend((0..length).map(|i| u32::from(2 * i >= length)));
-            tokenized.offsets.push(tokenized.ids.len());
-        }
-        tokenized
+        let row = |(row, &length)| (0..length).map(move |i| (row, u8::from(2 * i >= length)));
+        Tokenized::from_rows((0..).zip(lengths).map(row))
     }
 
     #[test]
     fn longest_first_and_equals_as_they_came() {
-        let batch = collate(&tokenized(&[2, 3, 1, 2]), &[3, 2, 1, 0]);
+        let batch = collate(&tokenized(&[2, 3, 1, 2]), &[3, 2, 1, 0]).expect("a batch");
         assert_eq!(batch.rows, [1, 3, 0, 2]);
         assert_eq!(batch.input_ids, [1, 1, 1, 3, 3, 0, 0, 2]);
         assert_eq!(batch.token_type_ids, [0, 0, 1, 0, 1, 0, 1, 0]);
@@ -97,7 +100,7 @@ mod tests {
         ) {
             let rows: Vec<usize> = picks.iter().map(|pick| pick.index(lengths.len())).collect();
             let data = tokenized(&lengths);
-            let batch = collate(&data, &rows);
+            let batch = collate(&data, &rows).expect("a batch");
 
             let mut expected = rows.clone();
             expected.sort_by(|a, b| lengths[*b].cmp(&lengths[*a]));

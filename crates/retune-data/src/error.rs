@@ -67,6 +67,10 @@ pub enum DataError {
     #[error("{}: cannot be read: {source}", .path.display())]
     Read { path: PathBuf, source: io::Error },
 
+    /// Files that were written to, added or removed while they were read.
+    #[error("{}: the data changed while it was read; start again when nothing writes to it any more", .path.display())]
+    Changed { path: PathBuf },
+
     /// The extension names no data format, and none was given.
     #[error(
         "{}: the extension names no data format (.csv, .tsv, .json, .jsonl, .ndjson, .parquet, .arrow, .feather, \

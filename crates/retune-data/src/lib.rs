@@ -3,14 +3,15 @@
 //! The road, each step one module:
 //!
 //! 1. [`sources::read_columns`]: a CSV, TSV, JSON, JSONL, Parquet, Arrow, CoNLL, SQuAD or text file, or many of one
-//!    form → a [`Table`], a polars frame of strings and lists of strings in which every row knows its file and line.
+//!    form → a [`Table`], a polars frame of strings and lists of strings in which every row knows its file and line; or
+//!    [`sources::stream_columns`]: the same as tables of bounded size, for data larger than memory.
 //! 2. [`LabelMap`]: the names of the classes ↔ their ids.
 //! 3. [`Examples`] (or, without labels, [`texts`]): one or two texts a row, checked for what is missing.
 //! 4. [`stratified_split`]: where there is no evaluation file.
-//! 5. [`TextTokenizer`]: texts → [`Tokenized`], all sequences end to end.
-//!    [`TextTokenizer::encode_words`] does it for tasks that ask for a label of every word,
-//!    [`TextTokenizer::encode_windows`] for answers in contexts, [`TextTokenizer::encode_choices`] for choices, and
-//!    [`TextTokenizer::encode_blocks`] for [`Masking`].
+//! 5. [`TextTokenizer`]: texts → [`Tokenized`], in memory or, by a [`TokenStoreWriter`], in a file. [`encode_stream`]
+//!    does steps 1, 3 and 5 for texts in flat memory, and by a [`TokenCache`] once.
+//!    [`TextTokenizer::encode_words`] is for tasks that ask for a label of every word, [`TextTokenizer::encode_windows`]
+//!    for answers in contexts, and [`TextTokenizer::encode_blocks`] for [`Masking`].
 //! 6. [`EpochOrder`] (training) or [`evaluation_batches`]: which rows stand in which batch.
 //! 7. [`collate`]: rows → a [`PackedBatch`] without padding.
 //! 8. [`decode_answer`]: the logits of an example's windows → its answer.
@@ -20,7 +21,9 @@
 
 mod answers;
 mod batch;
+mod cache;
 mod encode;
+mod encode_stream;
 mod error;
 mod examples;
 mod labels;
@@ -35,16 +38,18 @@ mod write;
 
 pub use answers::{FoundAnswers, Occurrence, find_answer, find_answers};
 pub use batch::{PackedBatch, collate};
+pub use cache::TokenCache;
 pub use encode::{
-    AnswerOptions, Candidate, Choices, DecodedAnswer, EncodedChoices, EncodedWords, FurtherPieces, IGNORED_LABEL,
-    MaskableTokens, Masked, Masking, Piece, WindowAnswers, Windows, decode_answer, words_of_text,
+    AnswerOptions, Candidate, DecodedAnswer, EncodedWords, FurtherPieces, IGNORED_LABEL, MaskableTokens, Masked,
+    Masking, Piece, WindowAnswers, Windows, decode_answer, words_of_text,
 };
+pub use encode_stream::encode_stream;
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
 pub use labels::{LabelMap, numbers};
 pub use order::{EpochOrder, OrderState, evaluation_batches};
-pub use sources::{DataFormat, Form, Wanted};
+pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;
-pub use tokenize::{TextTokenizer, Tokenized};
+pub use tokenize::{TextTokenizer, TokenStoreWriter, Tokenized};
 pub use write::{OutputColumn, OutputFormat, OutputValues, write_table};

@@ -152,11 +152,7 @@ mod tests {
         fn evaluation_sees_every_row_once_longest_first(
             lengths in prop::collection::vec(1_usize..6, 0..40), batch in 1..12_usize,
         ) {
-            let mut tokenized = Tokenized { offsets: vec![0], ..Tokenized::default() };
-            for length in &lengths {
-                tokenized.ids.extend(vec![0; *length]);
-                tokenized.offsets.push(tokenized.ids.len());
-            }
+            let tokenized = Tokenized::from_rows(lengths.iter().map(|&length| vec![(0, 0); length]));
             let rows = evaluation_batches(&tokenized, size(batch)).concat();
             prop_assert!(rows.is_sorted_by_key(|&row| (Reverse(lengths[row]), row)));
             let mut sorted = rows;

@@ -35,8 +35,8 @@ pub(crate) enum Positions {
     Lines(Vec<u64>),
     /// The line and the column of each row, in documents whose rows may share a line.
     Characters(Vec<(u32, u32)>),
-    /// Rows follow each other without lines.
-    Rows,
+    /// Rows follow each other without lines, and so many stand before them.
+    Rows(u64),
 }
 
 impl Table {
@@ -91,7 +91,7 @@ impl Table {
         let position = match &part.positions {
             Positions::Lines(lines) => Position::Line(lines[row]),
             Positions::Characters(places) => Position::Character { line: places[row].0, column: places[row].1 },
-            Positions::Rows => Position::Row(row as u64 + 1),
+            Positions::Rows(before) => Position::Row(before + row as u64 + 1),
         };
         Place { path: part.path.clone(), position }
     }
@@ -197,9 +197,10 @@ pub(crate) mod tests {
         assert_eq!(table.place(1).to_string(), "train.csv:3");
         let of =
             |positions| Table::new(Path::new("a.json"), table.frame.columns().to_vec(), positions).expect("a table");
-        assert_eq!(of(Positions::Rows).place(1).to_string(), "a.json, row 2");
+        assert_eq!(of(Positions::Rows(0)).place(1).to_string(), "a.json, row 2");
         assert_eq!(of(Positions::Characters(vec![(1, 2), (1, 9)])).place(1).to_string(), "a.json:1:9");
-        let joined = Table::join(Path::new("*.csv"), vec![of(Positions::Rows), table]).expect("a table");
+        assert_eq!(of(Positions::Rows(7)).place(1).to_string(), "a.json, row 9");
+        let joined = Table::join(Path::new("*.csv"), vec![of(Positions::Rows(0)), table]).expect("a table");
         let places: Vec<_> = (0..4).map(|row| joined.place(row).to_string()).collect();
         assert_eq!(places, ["a.json, row 1", "a.json, row 2", "train.csv:2", "train.csv:3"]);
         assert_eq!(joined.column("label").expect("a column").iter().flatten().collect::<String>(), "abab");
@@ -213,7 +214,7 @@ pub(crate) mod tests {
                 Some(items) => builder.push_list(items.iter().copied()).expect("a list"),
                 None => builder.push_null(),
             });
-            Table::new(Path::new("a.jsonl"), vec![builder.finish()], Positions::Rows).expect("a table")
+            Table::new(Path::new("a.jsonl"), vec![builder.finish()], Positions::Rows(0)).expect("a table")
         };
         let rows: [Option<&[&str]>; 4] =
             [Some(&["a", "", "a text that is longer than what a view holds"]), None, Some(&[]), Some(&["é"])];

@@ -6,6 +6,8 @@ mod mask;
 mod sentence_piece;
 mod settings;
 mod special_tokens;
+mod store;
+pub(crate) mod tokenized;
 mod unigram;
 mod word_piece;
 
@@ -19,6 +21,10 @@ use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, Trunca
 use crate::error::DataError;
 use crate::examples::Text;
 use crate::sources::load;
+pub(crate) use store::PARTIAL;
+pub use store::TokenStoreWriter;
+pub(crate) use tokenized::InMemory;
+pub use tokenized::Tokenized;
 
 /// Texts encoded at a time: enough to occupy every core, few enough that the library's rich encodings (offsets, masks,
 /// the strings of the tokens) do not pile up.
@@ -29,19 +35,6 @@ const TOKENIZER_FILE: &str = "tokenizer.json";
 /// A Hugging Face tokenizer that adds special tokens and cuts what is longer than a set length.
 pub struct TextTokenizer {
     pub(crate) tokenizer: Tokenizer,
-}
-
-/// The tokens of many texts, end to end. `n` texts, `t` tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tokenized {
-    /// Token ids, `[t]`.
-    pub ids: Vec<u32>,
-    /// Which text of a pair each token belongs to, `[t]`.
-    pub type_ids: Vec<u32>,
-    /// Text `i` is at `offsets[i]..offsets[i + 1]`, `[n + 1]`.
-    pub offsets: Vec<usize>,
-    /// How many texts were cut to the maximal length.
-    pub truncated: usize,
 }
 
 impl TextTokenizer {
@@ -121,27 +114,40 @@ impl TextTokenizer {
     ///
     /// # Errors
     ///
-    /// [`DataError::Tokenize`] where the tokenizer has no way to write a text (no token for unknown words).
+    /// [`DataError::Tokenize`] where the tokenizer has no way to write a text (no token for unknown words), or types that
+    /// are no bytes.
     pub fn encode(&self, texts: &[Text]) -> Result<Tokenized, DataError> {
-        let mut tokenized = Tokenized { offsets: vec![0], ..Tokenized::default() };
-        for (group, first) in texts.chunks(TEXTS_AT_A_TIME).zip((0..).step_by(TEXTS_AT_A_TIME)) {
+        let tokenized = self.encode_from(0, texts)?;
+        tell_of_truncated(&tokenized);
+        Ok(tokenized)
+    }
+
+    /// Encodes texts before which there are `before` others, of which a message counts.
+    pub(crate) fn encode_from(&self, before: usize, texts: &[Text]) -> Result<Tokenized, DataError> {
+        let mut all = InMemory::default();
+        for (group, first) in texts.chunks(TEXTS_AT_A_TIME).zip((before..).step_by(TEXTS_AT_A_TIME)) {
+            let failed = |message| DataError::Tokenize { first, last: first + group.len() - 1, message };
             let inputs = group.iter().map(as_input).collect();
-            let encodings = self.tokenizer.encode_batch_fast(inputs, true).map_err(|error| DataError::Tokenize {
-                first,
-                last: first + group.len() - 1,
-                message: error.to_string(),
-            })?;
+            let encodings =
+                self.tokenizer.encode_batch_fast(inputs, true).map_err(|error| failed(error.to_string()))?;
             for encoding in encodings {
-                tokenized.ids.extend_from_slice(encoding.get_ids());
-                tokenized.type_ids.extend_from_slice(encoding.get_type_ids());
-                tokenized.offsets.push(tokenized.ids.len());
-                tokenized.truncated += usize::from(!encoding.get_overflowing().is_empty());
+                all.ids.extend_from_slice(encoding.get_ids());
+                for &type_id in encoding.get_type_ids() {
+                    let byte = u8::try_from(type_id);
+                    all.type_ids.push(byte.map_err(|_| failed(format!("a token is of type {type_id}, beyond 255")))?);
+                }
+                all.lengths.push(encoding.len());
+                all.truncated += usize::from(!encoding.get_overflowing().is_empty());
             }
         }
-        if tokenized.truncated > 0 {
-            tracing::info!("{} of {} texts were cut to the maximal length", tokenized.truncated, texts.len());
-        }
-        Ok(tokenized)
+        Ok(all.finish())
+    }
+
+    /// Everything that decides which tokens a text becomes, as text; `None` where the library cannot write it.
+    pub(crate) fn settings(&self) -> Option<String> {
+        let written = self.tokenizer.to_string(false).ok()?;
+        // The one setting that the library does not write.
+        Some(format!("{written}\n{}", self.tokenizer.get_encode_special_tokens()))
     }
 
     /// All tokens by id, as the vocabulary writes them; empty where an id has none.
@@ -162,25 +168,10 @@ impl TextTokenizer {
     }
 }
 
-impl Tokenized {
-    /// The number of texts.
-    pub fn len(&self) -> usize {
-        self.offsets.len().saturating_sub(1)
-    }
-
-    /// Whether there is no text.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The number of tokens of one text.
-    pub fn length(&self, row: usize) -> usize {
-        self.offsets[row + 1] - self.offsets[row]
-    }
-
-    /// The number of tokens of the longest text, 0 where there is none.
-    pub fn max_length(&self) -> usize {
-        (0..self.len()).map(|row| self.length(row)).max().unwrap_or(0)
+/// Says how many texts were cut, where there are some.
+pub(crate) fn tell_of_truncated(tokenized: &Tokenized) {
+    if tokenized.truncated > 0 {
+        tracing::info!("{} of {} texts were cut to the maximal length", tokenized.truncated, tokenized.len());
     }
 }
 
@@ -204,4 +195,4 @@ fn file_error(path: &Path, text: &str, error: &serde_json::Error) -> DataError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -95,7 +95,7 @@ pub trait Task: Debug + Sized {
     /// # Errors
     /// Stored tokens cannot be read.
     fn evaluation_batch(&self, encoded: &Encoded<Self::Targets>, sequences: &[usize]) -> Result<Batch, TrainError> {
-        Ok(Batch::of(collate(&encoded.tokenized, sequences)))
+        Ok(Batch::of(collate(&encoded.tokenized, sequences)?))
     }
 
     /// What an evaluation keeps of the outputs: `[b, w]` or, where the output is [`OutputLayer::is_per_token`], `[t, w]`.

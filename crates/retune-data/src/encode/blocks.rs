@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use tokenizers::{Encoding, Tokenizer};
 
-use super::{append, encode_each, failed, no_sequences, strip_start};
+use super::{append, encode_each, failed, strip_start};
 use crate::error::DataError;
 use crate::tokenize::{TextTokenizer, Tokenized};
 
@@ -26,7 +26,7 @@ pub enum Piece {
 }
 
 /// Tokens to mask. `n` sequences, `t` tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct MaskableTokens {
     /// `n` sequences.
     pub tokenized: Tokenized,
@@ -46,21 +46,21 @@ impl TextTokenizer {
         let mut whole = self.tokenizer.clone();
         whole.with_truncation(None).map_err(|error| failed(0..0, &error))?;
         let special = special_ids(&whole);
-        let mut encoded = MaskableTokens { tokenized: no_sequences(), pieces: Vec::new() };
+        let (mut ids, mut type_ids, mut encoded) = (Vec::new(), Vec::new(), MaskableTokens::default());
         encode_each(
             &whole,
             texts,
             |text| text.as_str().into(),
             |_, encoding| {
-                encoded.tokenized.ids.extend_from_slice(encoding.get_ids());
-                encoded.tokenized.type_ids.extend_from_slice(encoding.get_type_ids());
+                ids.extend_from_slice(encoding.get_ids());
+                type_ids.extend_from_slice(encoding.get_type_ids());
                 encoded.pieces.extend(pieces(&encoding, &special));
                 Ok(())
             },
         )?;
-        let tokens = encoded.tokenized.ids.len();
-        let blocks = tokens.div_ceil(block);
-        encoded.tokenized.offsets.extend((1..=blocks).map(|row| row.saturating_mul(block).min(tokens)));
+        for (ids, type_ids) in ids.chunks(block).zip(type_ids.chunks(block)) {
+            encoded.tokenized.push(ids, type_ids);
+        }
         Ok(encoded)
     }
 
@@ -73,7 +73,7 @@ impl TextTokenizer {
     pub fn encode_lines(&self, lines: &[String]) -> Result<MaskableTokens, DataError> {
         let special = special_ids(&self.tokenizer);
         let lines: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !strip_start(line).is_empty()).collect();
-        let mut encoded = MaskableTokens { tokenized: no_sequences(), pieces: Vec::new() };
+        let mut encoded = MaskableTokens::default();
         encode_each(
             &self.tokenizer,
             &lines,

@@ -1,12 +1,11 @@
 //! Texts → sequences for tasks that ask for more than one class of each text: a label for every word, an answer in a
-//! context, the tokens behind a mask, one of several choices.
+//! context, the tokens behind a mask.
 //!
 //! Here the library's tokenizer only makes tokens. Where sequences end is decided in this module, because version 0.23
 //! of the library stops to tokenise at the maximal length, and what it then gives as overflow lacks the rest of the text.
 
 mod answers_decode;
 mod blocks;
-mod choices;
 mod masking;
 mod text_words;
 mod windows;
@@ -14,7 +13,6 @@ mod words;
 
 pub use answers_decode::{AnswerOptions, Candidate, DecodedAnswer, WindowAnswers, decode_answer};
 pub use blocks::{MaskableTokens, Piece};
-pub use choices::{Choices, EncodedChoices};
 pub use masking::{Masked, Masking};
 pub use text_words::words_of_text;
 pub use windows::Windows;
@@ -93,13 +91,7 @@ fn part(encoding: &Encoding, range: Range<usize>) -> Encoding {
 
 /// Adds a sequence at the end.
 fn append(tokenized: &mut Tokenized, encoding: &Encoding) {
-    tokenized.ids.extend_from_slice(encoding.get_ids());
-    tokenized.type_ids.extend_from_slice(encoding.get_type_ids());
-    tokenized.offsets.push(tokenized.ids.len());
-}
-
-fn no_sequences() -> Tokenized {
-    Tokenized { offsets: vec![0], ..Tokenized::default() }
+    tokenized.push(encoding.get_ids(), encoding.get_type_ids());
 }
 
 fn failed(rows: Range<usize>, error: &LibraryError) -> DataError {

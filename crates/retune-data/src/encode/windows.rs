@@ -12,12 +12,12 @@ use std::ops::Range;
 
 use tokenizers::Encoding;
 
-use super::{append, bare, encode_each, no_sequences, part, special_tokens, strip_start, surround};
+use super::{append, bare, encode_each, part, special_tokens, strip_start, surround};
 use crate::error::DataError;
 use crate::tokenize::{TextTokenizer, Tokenized};
 
 /// Windows over the contexts of many examples. `n` windows, `t` tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Windows {
     /// `n` sequences, at least one of each example, in the order of the examples and of the contexts. `truncated`
     /// counts the examples of more than one window: nothing is lost.
@@ -61,7 +61,7 @@ impl TextTokenizer {
             },
         )?;
 
-        let mut windows = Windows { tokenized: no_sequences(), ..Windows::default() };
+        let mut windows = Windows { ..Windows::default() };
         // The first example whose question is too long, and how many more there are.
         let mut too_long: Option<(usize, usize)> = None;
         encode_each(
@@ -115,7 +115,7 @@ impl Windows {
 
     /// The offsets of the tokens of one window.
     pub fn offsets_of(&self, window: usize) -> &[Option<(u32, u32)>] {
-        &self.offsets[self.tokenized.offsets[window]..self.tokenized.offsets[window + 1]]
+        &self.offsets[self.tokenized.range(window)]
     }
 
     fn push(&mut self, example: usize, window: &Encoding) {

@@ -9,12 +9,12 @@ use std::ops::Range;
 use serde_json::Value;
 use tokenizers::{EncodeInput, InputSequence, PreTokenizerWrapper, Tokenizer};
 
-use super::{IGNORED_LABEL, append, bare, encode_each, no_sequences, part, special_tokens, surround};
+use super::{IGNORED_LABEL, append, bare, encode_each, part, special_tokens, surround};
 use crate::error::DataError;
 use crate::tokenize::{TextTokenizer, Tokenized};
 
 /// The tokens of many sentences of words. `s` sentences, `n` sequences, `t` tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct EncodedWords {
     /// `n` sequences, at least one of each sentence, in the order of the sentences. `truncated` counts the sentences
     /// that lost tokens of a word.
@@ -54,7 +54,7 @@ impl TextTokenizer {
         let pieces = with_prefix_space(bare(&self.tokenizer)?)?;
         let max_length = self.tokenizer.get_truncation().map_or(usize::MAX, |truncation| truncation.max_length);
         let room = max_length.saturating_sub(special_tokens(&self.tokenizer, false));
-        let mut encoded = EncodedWords { tokenized: no_sequences(), ..EncodedWords::default() };
+        let mut encoded = EncodedWords { ..EncodedWords::default() };
         encode_each(&pieces, sentences, as_words, |sentence, encoding| {
             let (ranges, cut_words) = split_between_words(encoding.get_word_ids(), room);
             for range in ranges {
@@ -125,7 +125,7 @@ impl EncodedWords {
     }
 
     fn sequences(&self) -> impl Iterator<Item = Range<usize>> + '_ {
-        self.tokenized.offsets.windows(2).map(|ends| ends[0]..ends[1])
+        (0..self.tokenized.len()).map(|row| self.tokenized.range(row))
     }
 }
 

@@ -1,13 +1,34 @@
 //! What Parquet and Arrow have in common: columns with types. Numbers and truth values become text.
 
 use std::fmt::Display;
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use polars::prelude::*;
 
 use super::{Request, float_text};
 use crate::error::{DataError, Place, Position};
 use crate::table::{ColumnBuilder, Positions, Table, Wanted};
+
+/// What polars answers with an error, as ours. The cause stands on the first line; lists of types follow it.
+pub(super) fn polars_error(path: &Path, form: &'static str) -> impl Fn(PolarsError) -> DataError {
+    move |error| unreadable(path, form, error.to_string().lines().next().unwrap_or_default())
+}
+
+pub(super) fn unreadable(path: &Path, form: &'static str, message: &str) -> DataError {
+    DataError::Columnar { path: path.to_owned(), form, message: message.to_owned() }
+}
+
+/// polars answers most damage with an error, but some single wrong bytes with a panic; that is an error here too.
+pub(super) fn without_panics<T>(
+    path: &Path,
+    form: &'static str,
+    read: impl FnOnce() -> Result<T, DataError>,
+) -> Result<T, DataError> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(unreadable(path, form, "its bytes contradict each other")))
+}
 
 /// Where a wanted column is in a file: in one of its columns, or in a field of a field of it.
 pub(super) struct Found<'a> {
@@ -25,11 +46,15 @@ pub(super) fn names(all: &[Found<'_>]) -> Vec<String> {
 }
 
 /// Finds the wanted columns, and checks that their types are those wanted or can be; all problems at once.
-pub(super) fn find<'a>(path: &Path, schema: &ArrowSchema, request: &Request<'a>) -> Result<Vec<Found<'a>>, DataError> {
+pub(super) fn find<'a>(
+    path: &Path,
+    schema: &ArrowSchema,
+    request: &Request<'a>,
+) -> Result<Arc<[Found<'a>]>, DataError> {
     let fields: Vec<&ArrowField> = schema.iter_values().collect();
     let mut problems = Vec::new();
     let mut all = Vec::new();
-    for &wanted in request.wanted {
+    for &wanted in &request.wanted {
         match descend(&fields, wanted.name()) {
             None => problems.push(DataError::MissingColumn {
                 path: path.to_owned(),
@@ -43,32 +68,71 @@ pub(super) fn find<'a>(path: &Path, schema: &ArrowSchema, request: &Request<'a>)
         }
     }
     DataError::gather(problems)?;
-    Ok(all)
+    Ok(all.into())
 }
 
-/// The columns of a frame as texts and lists of texts.
-pub(super) fn table(
-    path: &Path,
-    frame: &DataFrame,
-    all: &[Found<'_>],
-    unreadable: impl Fn(PolarsError) -> DataError,
-) -> Result<Table, DataError> {
-    let mut columns = Vec::with_capacity(all.len());
-    for found in all {
-        let mut builder = ColumnBuilder::new(found.wanted);
-        let values = values_of(frame, &found.path).map_err(&unreadable)?;
-        match values.dtype() {
-            DataType::List(_) => push_lists(path, &mut builder, &values, &unreadable)?,
-            _ => {
+/// The rows of frames that follow each other, as texts and lists of texts.
+pub(super) struct Rows<'a> {
+    path: PathBuf,
+    found: Arc<[Found<'a>]>,
+    builders: Vec<ColumnBuilder<'a>>,
+    /// The row of the file that is the first of these.
+    first: u64,
+    rows: usize,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(path: &Path, found: &Arc<[Found<'a>]>, first: u64) -> Self {
+        let builders = found.iter().map(|found| ColumnBuilder::new(found.wanted)).collect();
+        Self { path: path.to_owned(), found: Arc::clone(found), builders, first, rows: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Appends the rows of a frame. Of faults in several columns, that of the first row is reported.
+    pub(super) fn push(
+        &mut self,
+        frame: &DataFrame,
+        unreadable: impl Fn(PolarsError) -> DataError,
+    ) -> Result<(), DataError> {
+        let mut first_null: Option<Null> = None;
+        for (column, (found, builder)) in self.found.iter().zip(&mut self.builders).enumerate() {
+            let values = values_of(frame, &found.path).map_err(&unreadable)?;
+            if let DataType::List(_) = values.dtype() {
+                let null = push_lists(builder, &values).map_err(&unreadable)?;
+                let null = null.map(|(row, item)| Null { row, column, item });
+                first_null = first_null.into_iter().chain(null).min();
+            } else {
                 for text in texts(&values).map_err(&unreadable)?.iter() {
                     // That the types fit was checked.
                     let _ = builder.push_text(text);
                 }
             }
         }
-        columns.push(builder.finish());
+        if let Some(null) = first_null {
+            let found = format!("a list whose item {} is null", null.item);
+            let row = self.first + self.rows as u64 + null.row;
+            return Err(wrong_type(&self.path, row, self.builders[null.column].wanted, found));
+        }
+        self.rows += frame.height();
+        Ok(())
     }
-    Table::new(path, columns, Positions::Rows)
+
+    /// The rows as a table.
+    pub(super) fn finish(self) -> Result<Table, DataError> {
+        let columns = self.builders.into_iter().map(ColumnBuilder::finish).collect();
+        Table::new(&self.path, columns, Positions::Rows(self.first))
+    }
+}
+
+/// An item of a list that is null, and where.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Null {
+    row: u64,
+    column: usize,
+    item: usize,
 }
 
 /// The field at a path and the steps to it. A column that bears the whole name, dots and all, goes first.
@@ -135,15 +199,11 @@ fn values_of(frame: &DataFrame, path: &[String]) -> PolarsResult<Series> {
     Ok(values)
 }
 
-fn push_lists(
-    path: &Path,
-    builder: &mut ColumnBuilder<'_>,
-    values: &Series,
-    unreadable: &impl Fn(PolarsError) -> DataError,
-) -> Result<(), DataError> {
-    let lists = values.list().map_err(unreadable)?.rechunk();
+/// Appends lists up to the first that holds a null, and returns its row and the number of the item, if there is one.
+fn push_lists(builder: &mut ColumnBuilder<'_>, values: &Series) -> PolarsResult<Option<(u64, usize)>> {
+    let lists = values.list()?.rechunk();
     // All items of all rows become text at once; each row is a range of them.
-    let items = texts(&lists.get_inner()).map_err(unreadable)?;
+    let items = texts(&lists.get_inner())?;
     let mut row = 0;
     for chunk in lists.downcast_iter() {
         for in_chunk in 0..chunk.offsets().len_proxy() {
@@ -151,8 +211,7 @@ fn push_lists(
             if chunk.validity().is_some_and(|validity| !validity.get_bit(in_chunk)) {
                 builder.push_null();
             } else if let Some(null) = (start..end).find(|&item| items.get(item).is_none()) {
-                let found = format!("a list whose item {} is null", null - start + 1);
-                return Err(wrong_type(path, row, builder.wanted, found));
+                return Ok(Some((row, null - start + 1)));
             } else {
                 // That a list is wanted was checked.
                 let _ = builder.push_list((start..end).filter_map(|item| items.get(item)));
@@ -160,7 +219,7 @@ fn push_lists(
             row += 1;
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn texts(values: &Series) -> PolarsResult<StringChunked> {

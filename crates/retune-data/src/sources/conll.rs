@@ -4,86 +4,132 @@
 //! names are given for any other. Fields are set apart by one tab where the first line of tokens has a tab, else by
 //! white space.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use polars::prelude::Column;
+
+use super::lines::Lines;
+use super::stream::Parser;
 use super::{AS_NAMED, Holds, Request, check_columns, line_of};
 use crate::error::DataError;
-use crate::table::{ColumnBuilder, Positions, Table};
+use crate::table::{ColumnBuilder, Positions};
 
 const TOKENS: &str = "tokens";
 const TAGS: &str = "tags";
 
-/// Reads each sentence as a row of lists, and its place as the line of its first token.
-pub(super) fn read(path: &Path, text: &str, request: &Request<'_>) -> Result<Table, DataError> {
-    let mut sentences = Sentences::new(path, text, request)?;
-    let there: Vec<_> = sentences.names.iter().map(|name| (name.as_str(), Holds::Lists)).collect();
-    check_columns(request, &line_of(path, sentences.first_line), &there)?;
-    let column_of = |name| sentences.names.iter().position(|other| *other == name).unwrap_or_default();
-    let wanted: Vec<usize> = request.wanted.iter().map(|wanted| column_of(wanted.name())).collect();
-
-    let mut builders = request.builders();
-    let mut lines = Vec::new();
-    while let Some(line) = sentences.next_sentence()? {
-        for (builder, &column) in builders.iter_mut().zip(&wanted) {
-            // That a list is wanted was checked.
-            let _ = builder.push_list(sentences.fields.iter().map(|fields| fields[column]));
-        }
-        lines.push(line);
-    }
-    Table::new(path, builders.into_iter().map(ColumnBuilder::finish).collect(), Positions::Lines(lines))
+/// Each sentence as a row of lists, and its place as the line of its first token.
+pub(super) struct Conll<'a> {
+    path: PathBuf,
+    request: Arc<Request<'a>>,
+    columns: Option<Columns>,
+    builders: Vec<ColumnBuilder<'a>>,
+    lines: Vec<u64>,
 }
 
-/// Reads one sentence after the other.
-struct Sentences<'a> {
-    path: &'a Path,
-    lines: Vec<(u64, &'a str)>,
-    next: usize,
+/// What the first line of tokens tells.
+struct Columns {
     has_tabs: bool,
-    /// The names of the columns, as many as the first line of tokens has fields.
-    names: Vec<String>,
-    first_line: u64,
-    /// The fields of each token of the sentence at hand.
-    fields: Vec<Vec<&'a str>>,
+    /// As many as the line has fields.
+    count: usize,
+    /// The index of each wanted column.
+    wanted: Vec<usize>,
 }
 
-impl<'a> Sentences<'a> {
-    fn new(path: &'a Path, text: &'a str, request: &Request<'_>) -> Result<Self, DataError> {
-        let lines: Vec<_> = (1..).zip(text.lines()).collect();
-        let mut first = lines.iter().filter(|(_, line)| !is_between(line) && !is_comment(line));
-        let &(first_line, line) = first.next().ok_or_else(|| DataError::NoRows { path: path.to_owned() })?;
-        let has_tabs = line.contains('\t');
-        let columns = split(line, has_tabs).count();
-        let names = match request.names {
-            [] => default_names(columns),
-            names if names.len() == columns => names.to_vec(),
-            names => return Err(other_fields(path, first_line, names.len(), columns, AS_NAMED)),
-        };
-        Ok(Self { path, lines, next: 0, has_tabs, names, first_line, fields: Vec::new() })
+impl<'a> Conll<'a> {
+    pub(super) fn new(path: &Path, request: &Arc<Request<'a>>) -> Self {
+        let (path, builders) = (path.to_owned(), request.builders());
+        Self { path, request: Arc::clone(request), columns: None, builders, lines: Vec::new() }
     }
 
-    /// Puts the next sentence into `fields` and returns the line on which it starts, or `None` at the end.
-    fn next_sentence(&mut self) -> Result<Option<u64>, DataError> {
-        self.fields.clear();
+    /// The fields of a line of tokens, of which the first says how many there are.
+    fn fields<'t>(&mut self, number: u64, line: &'t str) -> Result<Vec<&'t str>, DataError> {
+        let columns = match &mut self.columns {
+            Some(columns) => columns,
+            none => none.insert(columns(&self.path, number, line, &self.request)?),
+        };
+        let fields: Vec<_> = split(line, columns.has_tabs).collect();
+        if fields.len() != columns.count {
+            return Err(other_fields(&self.path, number, columns.count, fields.len(), AS_FIRST));
+        }
+        Ok(fields)
+    }
+
+    fn push(&mut self, line: u64, sentence: &[Vec<&str>]) {
+        let wanted = self.columns.iter().flat_map(|columns| &columns.wanted);
+        for (builder, &column) in self.builders.iter_mut().zip(wanted) {
+            // That a list is wanted was checked.
+            let _ = builder.push_list(sentence.iter().map(|fields| fields[column]));
+        }
+        self.lines.push(line);
+    }
+}
+
+impl Parser for Conll<'_> {
+    fn gather(&mut self, text: &str, line: u64, is_last: bool, rows: usize) -> Result<usize, DataError> {
+        let mut lines = Lines::new(text, line, is_last);
+        let mut sentence = Vec::new();
         let mut start = None;
-        while let Some(&(number, line)) = self.lines.get(self.next) {
-            self.next += 1;
+        let mut taken = 0;
+        while self.lines.len() < rows {
+            let Some((number, line)) = lines.next() else {
+                if let (Some(first), true) = (start, is_last) {
+                    self.push(first, &sentence);
+                    taken = lines.at();
+                }
+                break;
+            };
             if is_between(line) {
-                if start.is_some() {
-                    break;
+                if let Some(first) = start.take() {
+                    self.push(first, &sentence);
+                    sentence.clear();
                 }
-            } else if !(start.is_none() && is_comment(line)) {
-                let fields: Vec<_> = split(line, self.has_tabs).collect();
-                if fields.len() != self.names.len() {
-                    return Err(other_fields(self.path, number, self.names.len(), fields.len(), AS_FIRST));
-                }
+            } else if start.is_some() || !is_comment(line) {
+                let fields = self.fields(number, line)?;
                 if !is_no_word(&fields) {
                     start = start.or(Some(number));
-                    self.fields.push(fields);
+                    sentence.push(fields);
                 }
             }
+            // A sentence stays until it is whole.
+            if start.is_none() {
+                taken = lines.at();
+            }
         }
-        Ok(start)
+        Ok(taken)
     }
+
+    fn check_end(&mut self) -> Result<(), DataError> {
+        match self.columns {
+            Some(_) => Ok(()),
+            None => Err(DataError::NoRows { path: self.path.clone() }),
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn take(&mut self) -> (Vec<Column>, Positions) {
+        let builders = std::mem::replace(&mut self.builders, self.request.builders());
+        let lines = std::mem::take(&mut self.lines);
+        (builders.into_iter().map(ColumnBuilder::finish).collect(), Positions::Lines(lines))
+    }
+}
+
+fn columns(path: &Path, number: u64, line: &str, request: &Request<'_>) -> Result<Columns, DataError> {
+    let has_tabs = line.contains('\t');
+    let count = split(line, has_tabs).count();
+    let names = match &request.names[..] {
+        [] => default_names(count),
+        names if names.len() == count => names.to_vec(),
+        names => return Err(other_fields(path, number, names.len(), count, AS_NAMED)),
+    };
+    let there: Vec<_> = names.iter().map(|name| (name.as_str(), Holds::Lists)).collect();
+    check_columns(request, &line_of(path, number), &there)?;
+    let column_of = |name| names.iter().position(|other| *other == name).unwrap_or_default();
+    let wanted = request.wanted.iter().map(|wanted| column_of(wanted.name())).collect();
+    Ok(Columns { has_tabs, count, wanted })
 }
 
 /// An empty line, or the mark between two documents.

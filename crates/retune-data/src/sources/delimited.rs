@@ -1,78 +1,158 @@
 //! CSV and TSV: a header, or names given for one, then records with as many fields.
 
-use std::borrow::Cow;
-use std::path::Path;
+mod guess;
 
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use polars::prelude::Column;
+
+use super::blocks::Blocks;
 use super::records::{Dialect, Fault, Records};
+use super::stream::{Limits, Parser, TextChunks};
 use super::{AS_NAMED, Request, line_of};
 use crate::error::{DataError, Place};
-use crate::table::{ColumnBuilder, Mismatch, Positions, Table, Wanted};
+use crate::table::{ColumnBuilder, Positions, Wanted};
+pub(super) use guess::open_guessing_quotes;
 
-/// Reads the wanted columns in one dialect.
-pub(super) fn read(path: &Path, text: &str, dialect: Dialect, request: &Request<'_>) -> Result<Table, DataError> {
-    let mut records = Records::new(text, dialect);
-    let mut fields = Vec::new();
-    let fault = |fault| fault_error(path, dialect, fault);
-
-    let header = if request.names.is_empty() {
-        // Empty lines may stand before the header.
-        while records.next_into(&mut fields).map_err(fault)?.is_some() && is_blank(&fields) {}
-        fields.iter().map(ToString::to_string).collect()
-    } else {
-        request.names.to_vec()
-    };
-    let wanted = find_columns(path, &header, request)?;
-
-    let mut builders = request.builders();
-    let mut lines = Vec::new();
-    let mut blank_lines = Vec::new();
-    while let Some(line) = records.next_into(&mut fields).map_err(fault)? {
-        if is_blank(&fields) {
-            blank_lines.push(line);
-            continue;
-        }
-        // Where there is one column, an empty line is an empty value, unless nothing but empty lines follows.
-        let blanks = std::mem::take(&mut blank_lines);
-        if header.len() == 1 {
-            for blank in blanks {
-                builders.iter_mut().for_each(ColumnBuilder::push_null);
-                lines.push(blank);
-            }
-        }
-        if lines.is_empty() && request.names == fields.as_slice() {
-            return Err(DataError::UnexpectedHeader { place: line_of(path, line), columns: header });
-        }
-        if fields.len() != header.len() {
-            return Err(field_count(line_of(path, line), dialect, request, header.len(), fields.len()));
-        }
-        for (builder, &index) in builders.iter_mut().zip(&wanted) {
-            let wanted = builder.wanted;
-            let text = builder.push_text(Some(&fields[index]));
-            text.map_err(|Mismatch| not_a_list(line_of(path, line), wanted))?;
-        }
-        lines.push(line);
-    }
-    Table::new(path, builders.into_iter().map(ColumnBuilder::finish).collect(), Positions::Lines(lines))
+/// Opens a file of one dialect.
+pub(super) fn open<'a>(
+    path: &Path,
+    dialect: Dialect,
+    request: &Arc<Request<'a>>,
+    limits: Limits,
+) -> Result<TextChunks<Delimited<'a>>, DataError> {
+    let blocks = Blocks::open(path, limits.block)?;
+    Ok(TextChunks::new(path, blocks, Delimited::new(path, dialect, request)?, limits))
 }
 
-/// Reads a TSV of which nobody said whether it is quoted.
-///
-/// Quoted is right if the text parses so. Yet two stray quotes can swallow the line end between them and leave a
-/// structure that parses; then the unquoted reading parses too and has more rows, while a line end that is truly quoted
-/// leaves lines with too few fields. So the unquoted reading wins where it parses and has another number of rows.
-pub(super) fn read_guessing_quotes(path: &Path, text: &str, request: &Request<'_>) -> Result<Table, DataError> {
-    let quoted = read(path, text, Dialect::Tsv, request);
-    if !text.contains('"') || matches!(quoted, Err(DataError::MissingColumn { .. } | DataError::Several(_))) {
-        return quoted;
-    }
-    let unquoted = read(path, text, Dialect::TsvUnquoted, request);
-    match (quoted, unquoted) {
-        (Ok(quoted), Ok(unquoted)) if quoted.len() == unquoted.len() => Ok(quoted),
-        (Ok(quoted), Err(_)) => Ok(quoted),
-        (_, unquoted) => {
-            tracing::info!("{}: read as TSV without quoting, because quotes in it do not pair up", path.display());
-            unquoted
+/// The records of a file so far.
+pub(super) struct Delimited<'a> {
+    path: PathBuf,
+    dialect: Dialect,
+    request: Arc<Request<'a>>,
+    columns: Option<Columns>,
+    builders: Vec<ColumnBuilder<'a>>,
+    lines: Vec<u64>,
+    /// How many rows were gathered since they were last taken.
+    rows: usize,
+    keeps_rows: bool,
+    is_empty: bool,
+    /// Empty lines of which it is not known yet whether they are rows.
+    blank_lines: Range<u64>,
+}
+
+/// The columns of a file.
+struct Columns {
+    names: Vec<String>,
+    /// The index of each wanted column.
+    wanted: Vec<usize>,
+}
+
+impl<'a> Delimited<'a> {
+    fn new(path: &Path, dialect: Dialect, request: &Arc<Request<'a>>) -> Result<Self, DataError> {
+        let mut delimited = Self {
+            path: path.to_owned(),
+            dialect,
+            request: Arc::clone(request),
+            columns: None,
+            builders: request.builders(),
+            lines: Vec::new(),
+            rows: 0,
+            keeps_rows: true,
+            is_empty: true,
+            blank_lines: 0..0,
+        };
+        if !request.names.is_empty() {
+            delimited.begin(request.names.clone())?;
         }
+        Ok(delimited)
+    }
+
+    fn begin(&mut self, names: Vec<String>) -> Result<(), DataError> {
+        let wanted = find_columns(&self.path, &names, &self.request)?;
+        self.columns = Some(Columns { names, wanted });
+        Ok(())
+    }
+
+    fn record(&mut self, line: u64, fields: &[Cow<'_, str>]) -> Result<(), DataError> {
+        let Some(columns) = &self.columns else {
+            // Empty lines may stand before the header.
+            return if is_blank(fields) {
+                Ok(())
+            } else {
+                self.begin(fields.iter().map(ToString::to_string).collect())
+            };
+        };
+        if is_blank(fields) {
+            let start = if self.blank_lines.is_empty() { line } else { self.blank_lines.start };
+            self.blank_lines = start..line + 1;
+            return Ok(());
+        }
+        // Where there is one column, an empty line is an empty value, unless nothing but empty lines follows.
+        let blank_lines = std::mem::take(&mut self.blank_lines);
+        if columns.names.len() == 1 {
+            for blank in blank_lines {
+                if self.keeps_rows {
+                    self.builders.iter_mut().for_each(ColumnBuilder::push_null);
+                    self.lines.push(blank);
+                }
+                self.rows += 1;
+                self.is_empty = false;
+            }
+        }
+        if self.is_empty && self.request.names[..] == *fields {
+            let (place, columns) = (line_of(&self.path, line), self.request.names.clone());
+            return Err(DataError::UnexpectedHeader { place, columns });
+        }
+        let expected = columns.names.len();
+        if fields.len() != expected {
+            return Err(field_count(line_of(&self.path, line), self.dialect, &self.request, expected, fields.len()));
+        }
+        if let Some(wanted) = self.request.wanted.iter().find(|wanted| matches!(wanted, Wanted::List(_))) {
+            return Err(not_a_list(line_of(&self.path, line), *wanted));
+        }
+        if self.keeps_rows {
+            for (builder, &index) in self.builders.iter_mut().zip(&columns.wanted) {
+                // That a text is wanted was checked.
+                let _ = builder.push_text(Some(&fields[index]));
+            }
+            self.lines.push(line);
+        }
+        self.rows += 1;
+        self.is_empty = false;
+        Ok(())
+    }
+}
+
+impl Parser for Delimited<'_> {
+    fn gather(&mut self, text: &str, line: u64, is_last: bool, rows: usize) -> Result<usize, DataError> {
+        let mut records = Records::new(text, self.dialect, line, is_last);
+        let mut fields = Vec::new();
+        while self.rows < rows {
+            let line = records.next_into(&mut fields).map_err(|fault| fault_error(&self.path, self.dialect, fault))?;
+            let Some(line) = line else { break };
+            self.record(line, &fields)?;
+        }
+        Ok(records.at())
+    }
+
+    fn check_end(&mut self) -> Result<(), DataError> {
+        // Nothing but pairs of quotes on their lines.
+        if self.columns.is_none() { self.begin(Vec::new()) } else { Ok(()) }
+    }
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn take(&mut self) -> (Vec<Column>, Positions) {
+        self.rows = 0;
+        let builders = std::mem::replace(&mut self.builders, self.request.builders());
+        let lines = std::mem::take(&mut self.lines);
+        (builders.into_iter().map(ColumnBuilder::finish).collect(), Positions::Lines(lines))
     }
 }
 

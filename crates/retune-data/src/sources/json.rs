@@ -5,66 +5,107 @@ mod nested;
 mod position;
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use polars::prelude::Column;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
+use super::blocks::Blocks;
+use super::lines::Lines;
 use super::load::message_without_position;
+use super::stream::Parser;
 use super::{Request, line_of};
 use crate::error::{DataError, Place};
 use crate::table::{ColumnBuilder, Mismatch, Positions, Table};
 pub(super) use position::{Cursor, Start};
 
-/// Reads JSONL: one row a line; empty lines are skipped.
-pub(super) fn read_lines(path: &Path, text: &str, request: &Request<'_>) -> Result<Table, DataError> {
-    let mut rows = Rows::new(path, request);
-    let mut places = Vec::new();
-    for (line, content) in (1..).zip(text.lines()) {
-        if !content.trim().is_empty() {
-            rows.push(Start { line, column: 0 }, line_of(path, line), content)?;
-            places.push(line);
-        }
+/// JSONL: one row a line; empty lines are skipped.
+pub(super) struct JsonLines<'a> {
+    rows: Rows<'a>,
+    lines: Vec<u64>,
+}
+
+impl<'a> JsonLines<'a> {
+    pub(super) fn new(path: &Path, request: &Arc<Request<'a>>) -> Self {
+        Self { rows: Rows::new(path, request), lines: Vec::new() }
     }
-    rows.finish(Positions::Lines(places))
+}
+
+impl Parser for JsonLines<'_> {
+    fn gather(&mut self, text: &str, line: u64, is_last: bool, rows: usize) -> Result<usize, DataError> {
+        let mut lines = Lines::new(text, line, is_last);
+        while self.lines.len() < rows
+            && let Some((line, content)) = lines.next()
+        {
+            if !content.trim().is_empty() {
+                let place = line_of(&self.rows.path, line);
+                self.rows.push(Start { line, column: 0 }, place, content)?;
+                self.lines.push(line);
+            }
+        }
+        Ok(lines.at())
+    }
+
+    fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn take(&mut self) -> (Vec<Column>, Positions) {
+        (self.rows.take(), Positions::Lines(std::mem::take(&mut self.lines)))
+    }
 }
 
 /// Reads one JSON document.
-pub(super) fn read(path: &Path, text: &str, request: &Request<'_>) -> Result<Table, DataError> {
+pub(super) fn read(path: &Path, text: &str, request: &Arc<Request<'_>>) -> Result<Table, DataError> {
     let mut rows = Rows::new(path, request);
     let mut places = Vec::new();
     let mut cursor = Cursor::new(text);
-    for element in document::rows(path, text, request.array)? {
+    for element in document::rows(path, text, request.array.as_deref())? {
         let start = cursor.advance_to(element.get());
         rows.push(start, start.place(path), element.get())?;
         places.push(start.character());
     }
-    rows.finish(Positions::Characters(places))
+    Table::new(path, rows.take(), Positions::Characters(places))
 }
 
-/// Whether a `.json` is a file of one object a line, which many tools call so too.
-pub(super) fn looks_like_lines(text: &str) -> bool {
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let first_is_object = lines.next().is_some_and(|line| serde_json::from_str::<Map<String, Value>>(line).is_ok());
-    first_is_object && lines.next().is_some()
+/// Whether a `.json` is a file of one object a line, which many tools call so too. Reads until that is known, which in a
+/// document on one line is the whole of it.
+pub(super) fn looks_like_lines(blocks: &mut Blocks) -> Result<bool, DataError> {
+    loop {
+        let mut lines = Lines::new(blocks.text(), blocks.line(), blocks.is_last());
+        if let Some((_, first)) = lines.find(|(_, line)| !line.trim().is_empty()) {
+            if serde_json::from_str::<Map<String, Value>>(first).is_err() {
+                return Ok(false);
+            }
+            if !blocks.text()[lines.at()..].trim().is_empty() {
+                return Ok(true);
+            }
+        }
+        if blocks.is_last() {
+            return Ok(false);
+        }
+        blocks.fill()?;
+    }
 }
 
 /// The rows so far.
 struct Rows<'a> {
-    path: &'a Path,
-    names: &'a [String],
+    path: PathBuf,
+    request: Arc<Request<'a>>,
     builders: Vec<ColumnBuilder<'a>>,
     is_empty: bool,
 }
 
 impl<'a> Rows<'a> {
-    fn new(path: &'a Path, request: &Request<'a>) -> Self {
-        Self { path, names: request.names, builders: request.builders(), is_empty: true }
+    fn new(path: &Path, request: &Arc<Request<'a>>) -> Self {
+        Self { path: path.to_owned(), request: Arc::clone(request), builders: request.builders(), is_empty: true }
     }
 
     fn push(&mut self, start: Start, place: Place, json: &str) -> Result<(), DataError> {
         let value: Value =
-            serde_json::from_str(json).map_err(|error| json_error(self.path, start, &error, CUT_LINE))?;
+            serde_json::from_str(json).map_err(|error| json_error(&self.path, start, &error, CUT_LINE))?;
         let object = self.object(value, &place)?;
         self.check_fields(&object, &place)?;
         for builder in &mut self.builders {
@@ -79,15 +120,15 @@ impl<'a> Rows<'a> {
     fn object(&self, value: Value, place: &Place) -> Result<Map<String, Value>, DataError> {
         match value {
             Value::Object(object) => Ok(object),
-            Value::Array(items) if self.names.is_empty() => {
+            Value::Array(items) if self.request.names.is_empty() => {
                 Err(DataError::UnnamedColumns { place: place.clone(), items: items.len() })
             }
-            Value::Array(items) if items.len() == self.names.len() => {
-                Ok(self.names.iter().cloned().zip(items).collect())
+            Value::Array(items) if items.len() == self.request.names.len() => {
+                Ok(self.request.names.iter().cloned().zip(items).collect())
             }
             Value::Array(items) => Err(DataError::FieldCount {
                 place: place.clone(),
-                expected: self.names.len(),
+                expected: self.request.names.len(),
                 as_in: super::AS_NAMED,
                 found: items.len(),
                 hint: "every row must have an item for each name",
@@ -105,7 +146,7 @@ impl<'a> Rows<'a> {
         let problem = |name: &str| {
             let (name, there) = (name.to_owned(), nested::names(object, name));
             if self.is_empty {
-                DataError::MissingColumn { path: self.path.to_owned(), column: name, columns: there }
+                DataError::MissingColumn { path: self.path.clone(), column: name, columns: there }
             } else {
                 DataError::MissingField { place: place.clone(), field: name, fields: there }
             }
@@ -113,8 +154,9 @@ impl<'a> Rows<'a> {
         DataError::gather(missing.map(problem).collect())
     }
 
-    fn finish(self, positions: Positions) -> Result<Table, DataError> {
-        Table::new(self.path, self.builders.into_iter().map(ColumnBuilder::finish).collect(), positions)
+    fn take(&mut self) -> Vec<Column> {
+        let builders = std::mem::replace(&mut self.builders, self.request.builders());
+        builders.into_iter().map(ColumnBuilder::finish).collect()
     }
 }
 

@@ -4,29 +4,39 @@
 //! what they find: a reader that guesses types or repairs rows would hide the very mistakes that must be named.
 //! Parquet and Arrow, which have types and no lines, are read by polars.
 //!
+//! Every form but a JSON document is read in flat memory, a table at a time; a file that is read whole is a stream of one
+//! table.
+//!
 //! A path names one file; or a folder, whose data files are read in the order of their names; or a pattern, as
 //! `train-*.parquet`; or one array of a JSON document, as `data.json#train`. Any file may be compressed by gzip.
 
 mod arrow;
+mod blocks;
 mod columnar;
 mod conll;
 mod delimited;
 mod files;
+mod fingerprint;
 mod json;
+mod lines;
 pub(crate) mod load;
+mod open;
 mod parquet;
 mod plain_text;
 mod records;
 mod squad;
+mod stream;
 
 use std::fmt::Display;
 use std::path::Path;
 
 pub use crate::table::Wanted;
+pub(crate) use fingerprint::Fingerprint;
+pub use stream::TableStream;
 
 use crate::error::{DataError, Place, Position};
 use crate::table::{ColumnBuilder, Table};
-use records::Dialect;
+use stream::Limits;
 
 /// The form of a data file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +77,17 @@ pub struct Form {
     pub columns: Vec<String>,
 }
 
+/// What to read of which file, or files.
+#[derive(Clone, Copy, Debug)]
+pub struct DataSource<'a> {
+    /// A file, a folder, a pattern, or one array of a document, as for [`read_columns`].
+    pub path: &'a Path,
+    /// How it is written.
+    pub form: &'a Form,
+    /// The columns.
+    pub wanted: &'a [Wanted<'a>],
+}
+
 /// Reads the named columns of a file, which has a header or field names, as texts. Repeated names are read once.
 ///
 /// # Errors
@@ -84,72 +105,56 @@ pub fn read(path: &Path, format: DataFormat, columns: &[&str]) -> Result<Table, 
 ///
 /// # Errors
 ///
-/// Everything that can be wrong with a file, as the variants of [`DataError`] say; missing columns all at once.
+/// Everything that can be wrong with a file, as the variants of [`DataError`] say: the first fault, and missing columns
+/// all at once.
 pub fn read_columns(path: &Path, form: &Form, wanted: &[Wanted<'_>]) -> Result<Table, DataError> {
-    let wanted = &without_repeats(wanted);
-    let found = files::find(path, form.format)?;
-    let request = Request { names: &form.columns, wanted, array: found.array.as_deref() };
-    let mut tables = Vec::with_capacity(found.paths.len());
-    for file in &found.paths {
-        tables.push(read_file(file, form.format, &request)?);
-    }
+    let tables = TableStream::new(path, form, wanted, Limits::WHOLE)?.collect::<Result<Vec<_>, _>>()?;
     Table::join(path, tables)
+}
+
+/// As [`read_columns`], in tables that follow each other, each of about 16 MiB of the file and of no more than 65,536 rows:
+/// the rows, their places and the errors are the same, and what is in memory does not grow with the file.
+///
+/// A record must fit into memory; after a quote that is never closed, that is the rest of the file. A JSON document, also
+/// in the form of SQuAD, is one value, and so is read whole: data of many gigabytes belongs into another form, such as
+/// JSONL. An Arrow file is held by its batches. Parquet and Arrow within gzip are first unpacked to a file in the system's
+/// temporary folder, because they cannot be read from front to end. A `.tsv` of which nobody said whether it is quoted is
+/// read once more beforehand, to find that out, and twice more where there are quotes in it.
+///
+/// ```
+/// # use retune_data::{DataFormat, Form, Wanted, sources::stream_columns};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("train.jsonl");
+/// # std::fs::write(&path, "{\"text\": \"a\"}\n{\"text\": \"b\"}\n")?;
+/// let mut rows = 0;
+/// for table in stream_columns(&path, &Form::default(), &[Wanted::Text("text")])? {
+///     rows += table?.len();
+/// }
+/// assert_eq!(rows, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// Where the path names no files. Everything else that [`read_columns`] says, the stream does, in place of the table in
+/// which it would be.
+pub fn stream_columns<'a>(path: &Path, form: &Form, wanted: &[Wanted<'a>]) -> Result<TableStream<'a>, DataError> {
+    TableStream::new(path, form, wanted, Limits::CHUNKS)
 }
 
 /// What is asked of each file.
 struct Request<'a> {
     /// Names of columns, where the file does not give them.
-    names: &'a [String],
-    wanted: &'a [Wanted<'a>],
+    names: Vec<String>,
+    wanted: Vec<Wanted<'a>>,
     /// The array of a JSON document that holds the rows.
-    array: Option<&'a str>,
+    array: Option<String>,
 }
 
 impl<'a> Request<'a> {
     fn builders(&self) -> Vec<ColumnBuilder<'a>> {
         self.wanted.iter().map(|wanted| ColumnBuilder::new(*wanted)).collect()
     }
-}
-
-fn read_file(path: &Path, format: DataFormat, request: &Request<'_>) -> Result<Table, DataError> {
-    let text = || load::text(path);
-    let stated = match format {
-        DataFormat::Auto => files::format_of(path).ok_or_else(|| {
-            // A wrong path is the likelier mistake, and the one to name first.
-            load::check_is_file(path).err().unwrap_or_else(|| DataError::UnknownFormat { path: path.to_owned() })
-        })?,
-        stated => stated,
-    };
-    if let Some(name) = request.array.filter(|_| stated != DataFormat::Json) {
-        return Err(DataError::NoArrays { path: path.to_owned(), name: name.to_owned(), form: stated.name() });
-    }
-    match stated {
-        DataFormat::Tsv if format == DataFormat::Auto => delimited::read_guessing_quotes(path, &text()?, request),
-        DataFormat::Json if format == DataFormat::Auto => read_guessing_json(path, &text()?, request),
-        DataFormat::Auto | DataFormat::Csv => delimited::read(path, &text()?, Dialect::Csv, request),
-        DataFormat::Tsv => delimited::read(path, &text()?, Dialect::Tsv, request),
-        DataFormat::TsvUnquoted => delimited::read(path, &text()?, Dialect::TsvUnquoted, request),
-        DataFormat::Json => json::read(path, &text()?, request),
-        DataFormat::Jsonl => json::read_lines(path, &text()?, request),
-        DataFormat::Parquet => parquet::read(path, request),
-        DataFormat::Arrow => arrow::read(path, request),
-        DataFormat::Text => plain_text::read(path, &text()?, request),
-        DataFormat::Conll => conll::read(path, &text()?, request),
-        DataFormat::Squad => squad::read(path, &text()?, request),
-    }
-}
-
-/// Reads a `.json`, which may be a document, one object a line, or questions in the form of SQuAD.
-fn read_guessing_json(path: &Path, text: &str, request: &Request<'_>) -> Result<Table, DataError> {
-    if request.array.is_none() && json::looks_like_lines(text) {
-        tracing::info!("{}: read as JSONL, because its first line is a whole object", path.display());
-        return json::read_lines(path, text, request);
-    }
-    if request.array.is_none() && squad::looks_like_it(text) {
-        tracing::info!("{}: read in the form of SQuAD, because it holds questions on paragraphs", path.display());
-        return squad::read(path, text, request);
-    }
-    json::read(path, text, request)
 }
 
 impl DataFormat {

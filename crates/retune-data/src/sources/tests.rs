@@ -162,3 +162,4 @@ fn parquet_values_as_text() {
 mod broken;
 mod errors;
 mod forms;
+mod streams;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use expect_test::expect;
 use proptest::prelude::*;
 
+use super::tokenized::tests::rows;
 use super::*;
 
 /// A BERT of twelve word pieces, whose file asks for a padding and a truncation that must not be heeded.
-const TINY: &str = r###"{
+pub(crate) const TINY: &str = r###"{
   "version": "1.0",
   "truncation": {"direction": "Left", "max_length": 4, "strategy": "OnlyFirst", "stride": 0},
   "padding": {"strategy": {"Fixed": 16}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"},
@@ -22,7 +23,7 @@ const TINY: &str = r###"{
   }
 }"###;
 
-fn tokenizer_of(json: &str, max_length: usize) -> Result<TextTokenizer, String> {
+pub(crate) fn tokenizer_of(json: &str, max_length: usize) -> Result<TextTokenizer, String> {
     let folder = tempfile::tempdir().expect("a folder");
     let path: PathBuf = folder.path().join("tokenizer.json");
     fs::write(&path, json).expect("a file");
@@ -38,9 +39,9 @@ fn pair(first: &str, second: &str) -> Text {
 fn word_pieces_special_tokens_and_types() {
     let texts = [Text::single("The cats, sat"), pair("cat", "a dog")];
     let got = tokenizer_of(TINY, 128).expect("a tokenizer").encode(&texts).expect("tokens");
-    assert_eq!(got.ids, [2, 4, 5, 6, 8, 7, 3, 2, 5, 3, 9, 1, 3]);
-    assert_eq!(got.type_ids, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
-    assert_eq!(got.offsets, [0, 7, 13]);
+    let expected =
+        [(vec![2, 4, 5, 6, 8, 7, 3], vec![0, 0, 0, 0, 0, 0, 0]), (vec![2, 5, 3, 9, 1, 3], vec![0, 0, 0, 1, 1, 1])];
+    assert_eq!(rows(&got), expected);
     assert_eq!((got.len(), got.length(0), got.length(1), got.max_length(), got.truncated), (2, 7, 6, 7, 0));
 }
 
@@ -49,7 +50,7 @@ fn the_end_of_the_longer_text_is_cut() {
     let tokenizer = tokenizer_of(TINY, 6).expect("a tokenizer");
     let texts = [Text::single("a b c a"), Text::single("a b c a b"), pair("a", "a b c"), pair("a b c", "a b c")];
     let got = tokenizer.encode(&texts).expect("tokens");
-    let of = |row: usize| &got.ids[got.offsets[row]..got.offsets[row + 1]];
+    let of = |row: usize| rows(&got)[row].0.clone();
     assert_eq!(of(0), [2, 9, 10, 11, 9, 3]);
     assert_eq!(of(1), [2, 9, 10, 11, 9, 3]);
     assert_eq!(of(2), [2, 9, 3, 9, 10, 3]);
@@ -60,7 +61,7 @@ fn the_end_of_the_longer_text_is_cut() {
 #[test]
 fn no_text_no_tokens() {
     let got = tokenizer_of(TINY, 8).expect("a tokenizer").encode(&[]).expect("tokens");
-    assert!(got.is_empty() && got.ids.is_empty() && got.offsets == [0]);
+    assert!(got.is_empty() && got.tokens() == 0 && got.max_length() == 0);
 }
 
 #[test]
@@ -69,7 +70,7 @@ fn groups_of_texts_keep_their_order() {
     let texts: Vec<Text> = (0..2 * TEXTS_AT_A_TIME + 5).map(|i| Text::single(words[i % 3])).collect();
     let got = tokenizer_of(TINY, 8).expect("a tokenizer").encode(&texts).expect("tokens");
     assert_eq!(got.len(), texts.len());
-    assert!((0..texts.len()).all(|i| got.ids[3 * i + 1] == 9 + (i % 3) as u32));
+    assert!(rows(&got).iter().enumerate().all(|(i, (ids, _))| ids[1] == 9 + (i % 3) as u32));
 }
 
 #[test]
@@ -111,11 +112,9 @@ proptest! {
         let together = tokenizer.encode(&texts).expect("tokens");
         prop_assert!(together.max_length() <= max_length);
         let mut truncated = 0;
-        for (row, text) in texts.iter().enumerate() {
+        for (row, text) in rows(&together).into_iter().zip(&texts) {
             let alone = tokenizer.encode(std::slice::from_ref(text)).expect("tokens");
-            let range = together.offsets[row]..together.offsets[row + 1];
-            prop_assert_eq!(&together.ids[range.clone()], &alone.ids);
-            prop_assert_eq!(&together.type_ids[range], &alone.type_ids);
+            prop_assert_eq!(vec![row], rows(&alone));
             truncated += alone.truncated;
         }
         prop_assert_eq!(together.truncated, truncated);

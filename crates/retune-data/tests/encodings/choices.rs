@@ -1,6 +1,6 @@
 //! Choices in their contexts.
 
-use retune_data::Choices;
+use retune_data::Text;
 use serde::Deserialize;
 
 use crate::*;
@@ -10,7 +10,7 @@ struct Golden {
     examples: Vec<Example>,
     max_length: usize,
     input_ids: Vec<Vec<u32>>,
-    token_type_ids: Vec<Vec<u32>>,
+    token_type_ids: Vec<Vec<u8>>,
 }
 
 #[derive(Deserialize)]
@@ -22,19 +22,15 @@ struct Example {
 #[test]
 fn pairs_equal_the_reference() {
     let golden: Golden = golden("choices");
-    let choices = |example: Example| Choices { context: example.context, choices: example.choices };
-    let mut examples: Vec<Choices> = golden.examples.into_iter().map(choices).collect();
-    let counts: Vec<usize> = examples.iter().map(|example| example.choices.len()).collect();
-    assert_eq!(counts, [1, 2, 3, 4, 1, 2, 3]);
-    // One without choices has no sequence.
-    examples.insert(1, Choices { context: "ba".into(), choices: Vec::new() });
-    let encoded = tokenizer("word_piece", golden.max_length).encode_choices(&examples).unwrap();
-    assert_eq!(encoded.examples, [0, 1, 1, 3, 6, 10, 11, 13, 16]);
-    for (row, ids) in golden.input_ids.iter().enumerate() {
-        let range = encoded.tokenized.offsets[row]..encoded.tokenized.offsets[row + 1];
-        assert_eq!(sequence(&encoded.tokenized, row), ids, "choice {row}");
-        assert_eq!(encoded.tokenized.type_ids[range], golden.token_type_ids[row], "choice {row}");
+    let pairs = |example: Example| {
+        let pair = move |choice| Text { first: example.context.clone(), second: Some(choice) };
+        example.choices.into_iter().map(pair).collect::<Vec<_>>()
+    };
+    let texts: Vec<Text> = golden.examples.into_iter().flat_map(pairs).collect();
+    let tokenized = tokenizer("word_piece", golden.max_length).encode(&texts).unwrap();
+    for (row, (ids, type_ids)) in golden.input_ids.iter().zip(&golden.token_type_ids).enumerate() {
+        assert_eq!(tokens(&tokenized, row), (ids.clone(), type_ids.clone()), "choice {row}");
     }
-    assert_eq!(encoded.tokenized.len(), golden.input_ids.len());
-    assert!(encoded.tokenized.truncated > 2);
+    assert_eq!(tokenized.len(), golden.input_ids.len());
+    assert!(tokenized.truncated > 2);
 }

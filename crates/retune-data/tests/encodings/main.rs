@@ -22,6 +22,13 @@ fn tokenizer(name: &str, max_length: usize) -> TextTokenizer {
     TextTokenizer::from_file(&folder.join(format!("{name}.json")), max_length).expect("a tokenizer")
 }
 
-fn sequence(tokenized: &Tokenized, row: usize) -> &[u32] {
-    &tokenized.ids[tokenized.offsets[row]..tokenized.offsets[row + 1]]
+fn sequence(tokenized: &Tokenized, row: usize) -> Vec<u32> {
+    tokens(tokenized, row).0
+}
+
+/// The ids of a sequence, and of each token the text of a pair that it is of.
+fn tokens(tokenized: &Tokenized, row: usize) -> (Vec<u32>, Vec<u8>) {
+    let (mut ids, mut type_ids) = (Vec::new(), Vec::new());
+    tokenized.read(row, &mut ids, &mut type_ids).expect("tokens");
+    (ids, type_ids)
 }

@@ -27,8 +27,8 @@ fn whole_sentences_equal_the_reference() {
         assert_eq!(encoded.tokenized.len(), golden.sentences.len());
         assert_eq!((encoded.cut_words, encoded.tokenized.truncated), (0, 0));
         for (row, ids) in golden.input_ids.iter().enumerate() {
-            assert_eq!(sequence(&encoded.tokenized, row), ids, "{name}, sentence {row}");
-            let range = encoded.tokenized.offsets[row]..encoded.tokenized.offsets[row + 1];
+            assert_eq!(&sequence(&encoded.tokenized, row), ids, "{name}, sentence {row}");
+            let range = encoded.tokenized.range(row);
             assert_eq!(encoded.words[range], golden.word_ids[row], "{name}, sentence {row}");
         }
     }
@@ -65,7 +65,7 @@ proptest! {
             prop_assert!(encoded.tokenized.max_length() <= max_length);
             let whole = tokenizer(name, 512);
             for (row, &sentence) in encoded.sentences.iter().enumerate() {
-                let range = encoded.tokenized.offsets[row]..encoded.tokenized.offsets[row + 1];
+                let range = encoded.tokenized.range(row);
                 let mut inside: Vec<usize> =
                     encoded.words[range].iter().flatten().map(|&word| word as usize).collect();
                 inside.dedup();

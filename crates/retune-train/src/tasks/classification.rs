@@ -142,7 +142,7 @@ impl Task for Classification {
     }
 
     fn batch(&self, encoded: &Encoded<Vec<u32>>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
-        let packed = collate(&encoded.tokenized, rows);
+        let packed = collate(&encoded.tokenized, rows)?;
         let labels: Vec<i64> = packed.rows.iter().map(|row| i64::from(encoded.targets[*row])).collect();
         let weight = self.loss.weight(labels.iter().copied());
         Ok(Batch { targets: vec![Tensor::from_slice(&labels)], weight, ..Batch::of(packed) })

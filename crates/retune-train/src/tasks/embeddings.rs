@@ -151,7 +151,7 @@ impl Task for Embeddings {
 
     fn batch(&self, encoded: &Encoded<Vec<f64>>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
         let sequences = encoded.sequences(rows);
-        let batch = Batch::of(collate(&encoded.tokenized, &sequences));
+        let batch = Batch::of(collate(&encoded.tokenized, &sequences)?);
         let places = batch.places(&sequences).view([rows.len() as i64, encoded.per_row as i64]); // [n, k]
         let mut targets = vec![places];
         if self.loss == Loss::Cosine {

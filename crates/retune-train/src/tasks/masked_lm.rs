@@ -52,8 +52,6 @@ pub struct Lines {
 /// What stands beside the tokens.
 #[derive(Debug)]
 pub struct MaskTargets {
-    /// The first token of each sequence among all, and the end of the last.
-    starts: Vec<usize>,
     /// What each token is to masking.
     pieces: Vec<Piece>,
     /// Whether the texts hold masks that are to be filled in.
@@ -90,13 +88,13 @@ impl MaskedLanguageModel {
 
     /// Masks the sequences of a packed batch.
     fn masked(&self, encoded: &Encoded<MaskTargets>, sequences: &[usize], epoch: u64) -> Result<Batch, TrainError> {
-        let mut packed = collate(&encoded.tokenized, sequences);
-        let MaskTargets { starts, pieces, .. } = &encoded.targets;
+        let mut packed = collate(&encoded.tokenized, sequences)?;
+        let pieces = &encoded.targets.pieces;
         let (mut positions, mut labels, mut of_sequence) = (Vec::new(), Vec::new(), Vec::new());
         for (place, row) in packed.rows.iter().enumerate() {
             let range = packed.cu_seqlens[place] as usize..packed.cu_seqlens[place + 1] as usize;
             let ids: Vec<u32> = packed.input_ids[range.clone()].iter().map(|id| *id as u32).collect();
-            let masked = self.masking.apply(&ids, &pieces[starts[*row]..starts[*row + 1]], epoch, *row);
+            let masked = self.masking.apply(&ids, &pieces[encoded.tokenized.range(*row)], epoch, *row);
             for ((position, id), label) in range.zip(masked.ids).zip(masked.labels) {
                 packed.input_ids[position] = i64::from(id);
                 if label != IGNORED {
@@ -112,11 +110,11 @@ impl MaskedLanguageModel {
     }
 
     /// The masks of a packed batch as they stand in the texts.
-    fn masks(&self, encoded: &Encoded<MaskTargets>, sequences: &[usize]) -> Batch {
-        let packed = collate(&encoded.tokenized, sequences);
+    fn masks(&self, encoded: &Encoded<MaskTargets>, sequences: &[usize]) -> Result<Batch, TrainError> {
+        let packed = collate(&encoded.tokenized, sequences)?;
         let mask = i64::from(self.masking.mask_id);
         let positions = (0..).zip(&packed.input_ids).filter(|(_, id)| **id == mask).map(|(at, _)| at).collect();
-        Batch { positions: Some(positions), ..Batch::of(packed) }
+        Ok(Batch { positions: Some(positions), ..Batch::of(packed) })
     }
 }
 
@@ -192,8 +190,7 @@ impl Task for MaskedLanguageModel {
             false => tokenizer.encode_blocks(&examples.texts)?,
         };
         let notes = cut_note(tokenized.truncated, examples.texts.len());
-        let starts = super::starts(&tokenized);
-        let targets = MaskTargets { starts, pieces, to_fill: examples.to_fill };
+        let targets = MaskTargets { pieces, to_fill: examples.to_fill };
         Ok(Encoded { tokenized, per_row: 1, targets, notes })
     }
 
@@ -207,7 +204,7 @@ impl Task for MaskedLanguageModel {
 
     fn evaluation_batch(&self, encoded: &Encoded<MaskTargets>, sequences: &[usize]) -> Result<Batch, TrainError> {
         if encoded.targets.to_fill {
-            return Ok(self.masks(encoded, sequences));
+            return self.masks(encoded, sequences);
         }
         self.masked(encoded, sequences, EVALUATION)
     }

@@ -24,16 +24,6 @@ pub use regression::Regression;
 pub use texts::TextExamples;
 pub use token_classification::TokenClassification;
 
-/// The first token of each sequence among all, and the end of the last.
-fn starts(tokenized: &retune_data::Tokenized) -> Vec<usize> {
-    let mut starts = Vec::with_capacity(tokenized.len() + 1);
-    starts.push(0);
-    for row in 0..tokenized.len() {
-        starts.push(starts[row] + tokenized.length(row));
-    }
-    starts
-}
-
 /// Calls a function that is generic in its task with the task of a kind: `with_task!(kind, run(plan))` is
 /// `run::<Classification>(plan)` where that is the kind.
 #[macro_export]

@@ -162,7 +162,7 @@ impl Task for MultiLabel {
     }
 
     fn batch(&self, encoded: &Encoded<Vec<Vec<u32>>>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
-        let packed = collate(&encoded.tokenized, rows);
+        let packed = collate(&encoded.tokenized, rows)?;
         let (b, c) = (packed.rows.len(), self.labels.len());
         let mut targets = vec![0f32; b * c];
         for (place, row) in packed.rows.iter().enumerate() {

@@ -160,7 +160,7 @@ impl Task for MultipleChoice {
 
     fn batch(&self, encoded: &Encoded<Vec<u32>>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
         let sequences = encoded.sequences(rows);
-        let batch = Batch::of(collate(&encoded.tokenized, &sequences));
+        let batch = Batch::of(collate(&encoded.tokenized, &sequences)?);
         let places = batch.places(&sequences).view([rows.len() as i64, encoded.per_row as i64]); // [n, k]
         let labels: Vec<i64> = rows.iter().map(|row| i64::from(encoded.targets[*row])).collect();
         Ok(Batch { targets: vec![places, Tensor::from_slice(&labels)], weight: rows.len() as f64, ..batch })

@@ -319,7 +319,7 @@ impl Task for QuestionAnswering {
     }
 
     fn batch(&self, encoded: &Encoded<WindowTargets>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
-        let packed = collate(&encoded.tokenized, rows);
+        let packed = collate(&encoded.tokenized, rows)?;
         let place = |side: fn(&(usize, usize)) -> usize| {
             let of_row =
                 |(at, row): (usize, &usize)| packed.cu_seqlens[at] + side(&encoded.targets.positions[*row]) as i64;

@@ -110,7 +110,7 @@ impl Task for Regression {
     }
 
     fn batch(&self, encoded: &Encoded<Vec<f64>>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
-        let packed = collate(&encoded.tokenized, rows);
+        let packed = collate(&encoded.tokenized, rows)?;
         let targets: Vec<f32> = packed.rows.iter().map(|row| encoded.targets[*row] as f32).collect();
         let weight = targets.len() as f64;
         Ok(Batch { targets: vec![Tensor::from_slice(&targets)], weight, ..Batch::of(packed) })

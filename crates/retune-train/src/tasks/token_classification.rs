@@ -46,8 +46,6 @@ pub struct Sentences {
 /// What stands beside the tokens.
 #[derive(Debug)]
 pub struct WordTargets {
-    /// The first token of each sequence among all, and the end of the last.
-    starts: Vec<usize>,
     /// The tag of each token, or [`IGNORED`].
     labels: Vec<i64>,
     /// The first token of each word of each sentence among all tokens; `None` where a word has none.
@@ -237,7 +235,6 @@ impl Task for TokenClassification {
         };
         let first = encoded.first_tokens();
         let tokenized = std::mem::take(&mut encoded.tokenized);
-        let starts = super::starts(&tokenized);
         let mut notes = Vec::new();
         if tokenized.len() > examples.words.len() {
             let more = tokenized.len() - examples.words.len();
@@ -246,13 +243,13 @@ impl Task for TokenClassification {
         if encoded.cut_words > 0 {
             notes.push(format!("{} word(s) are longer than data.max_length and are cut", encoded.cut_words));
         }
-        Ok(Encoded { tokenized, per_row: 1, targets: WordTargets { starts, labels, first }, notes })
+        Ok(Encoded { tokenized, per_row: 1, targets: WordTargets { labels, first }, notes })
     }
 
     fn batch(&self, encoded: &Encoded<WordTargets>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
-        let packed = collate(&encoded.tokenized, rows);
-        let WordTargets { starts, labels, .. } = &encoded.targets;
-        let of_row = |row: &usize| labels[starts[*row]..starts[*row + 1]].iter().copied();
+        let packed = collate(&encoded.tokenized, rows)?;
+        let labels = &encoded.targets.labels;
+        let of_row = |row: &usize| labels[encoded.tokenized.range(*row)].iter().copied();
         let labels: Vec<i64> = packed.rows.iter().flat_map(of_row).collect(); // [t]
         let weight = self.loss.weight(labels.iter().copied());
         Ok(Batch { targets: vec![Tensor::from_slice(&labels)], weight, ..Batch::of(packed) })

@@ -14,13 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use retune_data::{Text, TextTokenizer, Tokenized};
+use retune_data::{Text, TextTokenizer};
 use retune_hub::{DEFAULT_MODEL, Environment, ModelRequest, resolve_model};
 use retune_models::{HeadPolicy, HeadSpec, Model, ModelConfig};
 use retune_train::Network;
 use serde::Deserialize;
 use serde_json::json;
 use tch::{Device, Tensor};
+use tests::reference::flat;
 use tests::{Bounds, Comparison, Reference, Result, Training, formula, measure, tokenizer_forms};
 
 use crate::python::Python;
@@ -187,10 +188,7 @@ fn load(directory: &Path, config: &ModelConfig, classes: usize, seeded: &[String
 /// The tokens of all texts, exactly.
 fn tokens(directory: &Path, job: &Job, reference: &Reference) -> Result<Vec<Comparison>> {
     let tokenizer = TextTokenizer::from_file(&directory.join("tokenizer.json"), job.max_length)?;
-    let Tokenized { ids, type_ids, offsets, .. } = tokenizer.encode(&texts(job))?;
-    let ids = ids.into_iter().map(i64::from).collect();
-    let types = type_ids.into_iter().map(i64::from).collect();
-    let offsets = offsets.into_iter().map(|offset| offset as i64).collect();
+    let [ids, types, offsets] = flat(&tokenizer.encode(&texts(job))?)?;
     let compare = |what: &str, found: &Vec<i64>, key: &str| {
         Comparison::absolute(what, "", &Tensor::from_slice(found), &reference.tensor(key)?, 0.0)
     };

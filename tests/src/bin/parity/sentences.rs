@@ -60,12 +60,11 @@ pub fn compare(
 fn embed(encoder: &SentenceEncoder, tokenizer: &TextTokenizer, job: &Job) -> Result<Tensor> {
     let _no_grad = tch::no_grad_guard();
     let texts: Vec<Text> = job.texts.iter().take(TEXTS).map(Text::single).collect();
-    let tokenized = tokenizer.encode(&texts)?;
-    let numbers = |values: &[u32]| values.iter().map(|value| i64::from(*value)).collect::<Vec<_>>();
+    let [ids, types, offsets] = tests::reference::flat(&tokenizer.encode(&texts)?)?;
     let input = PackedInput {
-        input_ids: Tensor::from_slice(&numbers(&tokenized.ids)),
-        token_type_ids: Tensor::from_slice(&numbers(&tokenized.type_ids)),
-        layout: SequenceLayout::from_offsets(tokenized.offsets.iter().map(|offset| *offset as i64).collect())?,
+        input_ids: Tensor::from_slice(&ids),
+        token_type_ids: Tensor::from_slice(&types),
+        layout: SequenceLayout::from_offsets(offsets)?,
     };
     Ok(encoder.forward(&input, Mode::Evaluate)) // [b, e]
 }

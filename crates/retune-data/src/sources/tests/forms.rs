@@ -78,6 +78,17 @@ fn files_without_a_header() {
         a.csv:1: text
     "#]],
     );
+    // Nor is a later row that is like the names.
+    reads(
+        "a.csv",
+        "a,1,x\ntext,label,id\n",
+        &names,
+        &[TEXT],
+        expect![[r#"
+        a.csv:1: a
+        a.csv:2: text
+    "#]],
+    );
     reads(
         "a.csv",
         "a\n\nb\n",

@@ -6,6 +6,7 @@ use expect_test::expect;
 use tempfile::TempDir;
 
 use super::*;
+use crate::tokenize::tokenized::tests::rows;
 use crate::tokenize::{Text, TextTokenizer};
 
 const BERT: (&str, &str) = ("config.json", r#"{"model_type": "bert"}"#);
@@ -35,8 +36,8 @@ fn ids(files: &[(&str, &str)], text: &str) -> [Vec<u32>; 3] {
 fn ids_in(directory: &Path, text: &str) -> [Vec<u32>; 3] {
     let tokenizer = TextTokenizer::from_directory(directory, 64).expect("a tokenizer");
     let found = tokenizer.encode(&[Text::single(text), pair("a", "a")]).expect("tokens");
-    let (single, both) = found.ids.split_at(found.offsets[1]);
-    [single.to_vec(), both.to_vec(), found.type_ids[found.offsets[1]..].to_vec()]
+    let [(single, _), (both, types)] = rows(&found).try_into().expect("two texts");
+    [single, both, types.into_iter().map(u32::from).collect()]
 }
 
 /// A file of the wire format: pieces with scores, and what kind of model they make.
