@@ -1,6 +1,7 @@
 //! The names of the classes and their ids.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use crate::error::DataError;
 use crate::table::Table;
@@ -21,17 +22,9 @@ impl LabelMap {
     ///
     /// [`DataError::EmptyLabel`], [`DataError::OneClass`], [`DataError::MissingColumn`].
     pub fn from_table(table: &Table, column: &str) -> Result<Self, DataError> {
-        let names: BTreeSet<&str> = labels_of(table, column)?.into_iter().collect();
-        let mut names: Vec<&str> = names.into_iter().collect();
-        if let [only] = names[..] {
-            return Err(DataError::OneClass {
-                path: table.path().to_owned(),
-                label: only.to_owned(),
-                rows: table.len(),
-            });
-        }
-        sort_numbers(&mut names);
-        Self::from_names(names)
+        let mut names = ClassNames::default();
+        names.add(table, column)?;
+        names.finish(table.path())
     }
 
     /// The classes of a model that there is already: the values of its `id2label`, in the order of their ids.
@@ -112,6 +105,70 @@ fn sort_numbers(names: &mut [&str]) {
     if names.iter().all(|name| name.parse::<i64>().is_ok()) {
         // Stable: names of one number (`1`, `01`) keep the order of their code points.
         names.sort_by_key(|name| name.parse::<i64>().unwrap_or_default());
+    }
+}
+
+/// The classes of a training file that is read table by table.
+#[derive(Clone, Debug, Default)]
+pub struct ClassNames {
+    names: BTreeSet<String>,
+    rows: usize,
+}
+
+impl ClassNames {
+    /// Adds those of a table.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::EmptyLabel`], [`DataError::MissingColumn`].
+    pub fn add(&mut self, table: &Table, column: &str) -> Result<(), DataError> {
+        for name in labels_of(table, column)? {
+            if !self.names.contains(name) {
+                self.names.insert(name.to_owned());
+            }
+        }
+        self.rows += table.len();
+        Ok(())
+    }
+
+    /// All of them, in the order of [`LabelMap::from_table`].
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::OneClass`], which names the file.
+    pub fn finish(&self, path: &Path) -> Result<LabelMap, DataError> {
+        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        if let [only] = names[..] {
+            return Err(DataError::OneClass { path: path.to_owned(), label: only.to_owned(), rows: self.rows });
+        }
+        sort_numbers(&mut names);
+        LabelMap::from_names(names)
+    }
+
+    /// Adds those of a column of lists.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::MissingColumn`], [`DataError::WrongType`].
+    pub fn add_lists(&mut self, table: &Table, column: &str) -> Result<(), DataError> {
+        for name in table.lists(column)?.iter().flatten().flatten().filter(|name| !name.is_empty()) {
+            if !self.names.contains(*name) {
+                self.names.insert((*name).to_owned());
+            }
+        }
+        self.rows += table.len();
+        Ok(())
+    }
+
+    /// All of them, however few.
+    ///
+    /// # Errors
+    ///
+    /// None: the names are different.
+    pub fn finish_lists(&self) -> Result<LabelMap, DataError> {
+        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        sort_numbers(&mut names);
+        LabelMap::from_names(names)
     }
 }
 

@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokenizers::utils::parallelism::set_parallelism;
 use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, TruncationStrategy};
 
+use crate::cache::TokenCache;
 use crate::error::DataError;
 use crate::examples::Text;
 use crate::sources::load;
@@ -35,6 +36,7 @@ const TOKENIZER_FILE: &str = "tokenizer.json";
 /// A Hugging Face tokenizer that adds special tokens and cuts what is longer than a set length.
 pub struct TextTokenizer {
     pub(crate) tokenizer: Tokenizer,
+    cache: Option<TokenCache>,
 }
 
 impl TextTokenizer {
@@ -93,7 +95,7 @@ impl TextTokenizer {
             .with_padding(None);
         // Said outright, because the library warns of forks where it had to guess.
         set_parallelism(true);
-        Ok(Self { tokenizer })
+        Ok(Self { tokenizer, cache: None })
     }
 
     /// Writes `tokenizer.json` into a model directory: the whole tokenizer, without the maximal length, in the form that
@@ -148,6 +150,16 @@ impl TextTokenizer {
         let written = self.tokenizer.to_string(false).ok()?;
         // The one setting that the library does not write.
         Some(format!("{written}\n{}", self.tokenizer.get_encode_special_tokens()))
+    }
+
+    /// The same, but what it tokenises of files is kept in a cache, and taken from there.
+    pub fn with_cache(self, cache: Option<TokenCache>) -> Self {
+        Self { cache, ..self }
+    }
+
+    /// Where the tokens of files are kept, if they are.
+    pub fn cache(&self) -> Option<&TokenCache> {
+        self.cache.as_ref()
     }
 
     /// All tokens by id, as the vocabulary writes them; empty where an id has none.

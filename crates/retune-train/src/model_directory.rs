@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use retune_data::TextTokenizer;
+use retune_data::{TextTokenizer, TokenCache};
 use retune_models::ModelConfig;
 
 use crate::TrainError;
@@ -33,6 +33,8 @@ pub struct Source {
     pub name: String,
     /// The folder that holds its files.
     pub directory: PathBuf,
+    /// Where tokenised data sets are kept; `None` to keep them in memory.
+    pub tokens: Option<TokenCache>,
 }
 
 /// Writes a model directory, whole or not at all.

@@ -63,7 +63,8 @@ impl<T: Task> Trainer<T> {
         task.size(&config);
         let (network, load_report) =
             Network::load(&source.directory, &config, task.output(), HeadPolicy::Draw, device)?;
-        let tokenizer = load_tokenizer(&source.directory, &network, plan.data.max_length)?;
+        let tokenizer =
+            load_tokenizer(&source.directory, &network, plan.data.max_length)?.with_cache(source.tokens.clone());
         task.prepare(&tokenizer, &source.directory)?;
         let train = task.encode(&data.train, &tokenizer)?;
         let validation = task.encode(&data.validation, &tokenizer)?;

@@ -1,9 +1,8 @@
 //! Labels of which an example has several: those of a text, or the tags of its words.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{LabelMap, sort_numbers};
+use super::{ClassNames, LabelMap};
 use crate::error::DataError;
 use crate::sources::load;
 use crate::table::Table;
@@ -15,11 +14,9 @@ impl LabelMap {
     ///
     /// [`DataError::MissingColumn`], [`DataError::WrongType`] where the column was read as texts.
     pub fn from_lists(table: &Table, column: &str) -> Result<Self, DataError> {
-        let lists = table.lists(column)?;
-        let names: BTreeSet<&str> = lists.iter().flatten().flatten().copied().filter(|name| !name.is_empty()).collect();
-        let mut names: Vec<&str> = names.into_iter().collect();
-        sort_numbers(&mut names);
-        Self::from_names(names)
+        let mut names = ClassNames::default();
+        names.add_lists(table, column)?;
+        names.finish_lists()
     }
 
     /// The names of a file, one a line, whose lines the data give by number, from 0. The data may give names too.

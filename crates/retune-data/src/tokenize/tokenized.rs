@@ -92,6 +92,36 @@ impl Tokenized {
         range.start as usize..range.end as usize
     }
 
+    /// The texts of these rows, in this order, without copying tokens that are in a file. How many of them were cut is not
+    /// known: `truncated` stays that of all.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tokenized::read`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub fn select(&self, rows: &[usize]) -> Result<Self, DataError> {
+        let mut selected = Self { truncated: self.truncated, ..Self::default() };
+        match &self.tokens {
+            Tokens::Memory { .. } => {
+                let (mut ids, mut type_ids) = (Vec::new(), Vec::new());
+                for &row in rows {
+                    self.read(row, &mut ids, &mut type_ids)?;
+                    selected.lengths.push(self.length(row));
+                }
+                selected.tokens = Tokens::Memory { ids, type_ids };
+            }
+            Tokens::File(tokens) => {
+                rows.iter().for_each(|&row| selected.lengths.push(self.length(row)));
+                selected.lengths.places = Some(rows.iter().map(|&row| self.lengths.place(row)).collect());
+                selected.tokens = Tokens::File(tokens.clone());
+            }
+        }
+        Ok(selected)
+    }
+
     /// Adds a text to those in memory.
     pub(crate) fn push(&mut self, new_ids: &[u32], new_type_ids: &[u32]) {
         if let Tokens::Memory { ids, type_ids } = &mut self.tokens {
@@ -111,7 +141,7 @@ impl Tokenized {
     ///
     /// If there is no such text.
     pub fn read(&self, row: usize, ids: &mut Vec<u32>, type_ids: &mut Vec<u8>) -> Result<(), DataError> {
-        let range = self.lengths.range(row);
+        let range = self.lengths.place(row)..self.lengths.place(row) + self.length(row) as u64;
         match &self.tokens {
             Tokens::Memory { ids: all_ids, type_ids: all_type_ids } => {
                 let range = range.start as usize..range.end as usize;
@@ -157,6 +187,8 @@ pub(super) struct Lengths {
     /// as much as the lengths do.
     starts: Vec<u64>,
     total: u64,
+    /// Where each text begins among the tokens of a file of which these are only some; `None` where they are all.
+    places: Option<Vec<u64>>,
 }
 
 impl Lengths {
@@ -186,6 +218,14 @@ impl Lengths {
 
     fn length(&self, row: usize) -> usize {
         self.lengths[row] as usize
+    }
+
+    /// Where the tokens of a text begin in what holds them.
+    fn place(&self, row: usize) -> u64 {
+        match &self.places {
+            Some(places) => places[row],
+            None => self.range(row).start,
+        }
     }
 
     /// Which of all tokens are those of a text.

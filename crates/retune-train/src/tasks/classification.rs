@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{LabelMap, TextTokenizer, Wanted, collate};
+use retune_data::{ClassNames, LabelMap, TextTokenizer, Wanted, collate};
 use retune_metrics::{
     Average, BinaryScores, Bootstrap, BrierScore, Calibration, ConfusionMatrix, MeanLoss, Temperature,
 };
@@ -84,11 +84,13 @@ impl Task for Classification {
     fn read(plan: &Plan) -> Result<(Self, Splits<Self::Examples>), TrainError> {
         let data = &plan.data;
         let column = label_column(data);
-        let mut wanted: Vec<Wanted<'_>> = data.text.iter().map(|name| Wanted::Text(name)).collect();
-        wanted.push(Wanted::Text(column));
-        let table = texts::read_table(&data.train, data, &wanted)?;
-        let labels = texts::classes(data, || LabelMap::from_table(&table, column))?;
-        let train = TextExamples::of_table(&data.train, data, &table, |table| Ok(labels.encode(table, column)?))?;
+        let labels = texts::classes(data, || {
+            let mut names = ClassNames::default();
+            texts::each_table(&data.train, data, Some(Wanted::Text(column)), |table| names.add(table, column))?;
+            Ok(names.finish(&data.train)?)
+        })?;
+        let train =
+            TextExamples::read(&data.train, data, Some(Wanted::Text(column)), |table| labels.encode(table, column))?;
         let balanced = || texts::balanced(train.labels.iter().copied(), labels.len());
         let loss = CrossEntropy {
             weights: class_weights("task.class_weights", &plan.task.class_weights, &labels, balanced)?,
@@ -110,7 +112,7 @@ impl Task for Classification {
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
         let column = label_column(plan);
         TextExamples::read(path, plan, labelled.then_some(Wanted::Text(column)), |table| match labelled {
-            true => Ok(self.labels.encode(table, column)?),
+            true => self.labels.encode(table, column),
             false => Ok(Vec::new()),
         })
     }
@@ -271,7 +273,7 @@ impl Task for Classification {
             }
             Prediction { line, fields }
         };
-        Ok(examples.texts.iter().enumerate().map(predict).collect())
+        Ok(examples.texts.read()?.iter().enumerate().map(predict).collect())
     }
 
     fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>> {

@@ -3,6 +3,7 @@
 
 mod classification;
 mod embeddings;
+mod file_texts;
 mod groups;
 mod masked_lm;
 mod multi_label;
@@ -15,6 +16,7 @@ mod token_classification;
 
 pub use classification::Classification;
 pub use embeddings::Embeddings;
+pub use file_texts::{FileTexts, Texts};
 pub use masked_lm::MaskedLanguageModel;
 pub use multi_label::MultiLabel;
 pub use multiple_choice::MultipleChoice;

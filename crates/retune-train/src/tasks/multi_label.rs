@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{LabelMap, TextTokenizer, Wanted, collate};
+use retune_data::{ClassNames, LabelMap, TextTokenizer, Wanted, collate};
 use retune_metrics::{Average, Bootstrap, LabelRanking, MeanLoss, MetricError, Multilabel, MultilabelScores};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
@@ -91,11 +91,13 @@ impl Task for MultiLabel {
         let data = &plan.data;
         let column = label_column(data);
         let separator = plan.task.label_separator.as_deref().and_then(|text| text.chars().next());
-        let mut columns: Vec<Wanted<'_>> = data.text.iter().map(|name| Wanted::Text(name)).collect();
-        columns.push(wanted(separator, column));
-        let table = texts::read_table(&data.train, data, &columns)?;
-        let labels = texts::classes(data, || LabelMap::from_lists(&table, column))?;
-        let train = TextExamples::of_table(&data.train, data, &table, |table| Ok(labels.encode_sets(table, column)?))?;
+        let wanted = wanted(separator, column);
+        let labels = texts::classes(data, || {
+            let mut names = ClassNames::default();
+            texts::each_table(&data.train, data, Some(wanted), |table| names.add_lists(table, column))?;
+            Ok(names.finish_lists()?)
+        })?;
+        let train = TextExamples::read(&data.train, data, Some(wanted), |table| labels.encode_sets(table, column))?;
         let examples = train.labels.len() as f64;
         let balanced = || {
             let mut positive = vec![0.0; labels.len()];
@@ -126,7 +128,7 @@ impl Task for MultiLabel {
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
         let column = label_column(plan);
         TextExamples::read(path, plan, labelled.then(|| self.wanted(column)), |table| match labelled {
-            true => Ok(self.labels.encode_sets(table, column)?),
+            true => self.labels.encode_sets(table, column),
             false => Ok(Vec::new()),
         })
     }
@@ -290,7 +292,7 @@ impl Task for MultiLabel {
             }
             Prediction { line, fields }
         };
-        Ok(examples.texts.iter().enumerate().map(predict).collect())
+        Ok(examples.texts.read()?.iter().enumerate().map(predict).collect())
     }
 
     fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>> {

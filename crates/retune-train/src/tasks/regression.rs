@@ -79,7 +79,7 @@ impl Task for Regression {
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
         let column = label_column(plan);
         TextExamples::read(path, plan, labelled.then_some(Wanted::Text(column)), |table| match labelled {
-            true => Ok(numbers(table, column)?),
+            true => numbers(table, column),
             false => Ok(Vec::new()),
         })
     }
@@ -175,7 +175,7 @@ impl Task for Regression {
             fields.push(("predicted", Field::Number(f64::from(number))));
             Prediction { line, fields }
         };
-        Ok(examples.texts.iter().enumerate().map(predict).collect())
+        Ok(examples.texts.read()?.iter().enumerate().map(predict).collect())
     }
 
     fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>> {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use retune_data::sources::{self, DataFormat, Form, Wanted};
-use retune_data::{LabelMap, Table, Text, TextColumns, TextTokenizer, stratified_split};
+use retune_data::{DataError, LabelMap, Table, Text, TextColumns, TextTokenizer, stratified_split};
 use retune_recipe::{DataPlan, Plan, Weights};
 use tch::Tensor;
 
+use super::file_texts::{FileTexts, Rows, Texts, can_be_read_but_once};
 use crate::TrainError;
 use crate::task::{Encoded, Examples, Splits};
 
@@ -16,7 +17,7 @@ pub struct TextExamples<Y> {
     /// The file that they come from.
     pub path: PathBuf,
     /// What the model reads.
-    pub texts: Vec<Text>,
+    pub texts: Texts,
     /// The right answers, as many; none where they are not known.
     pub labels: Vec<Y>,
 }
@@ -32,7 +33,7 @@ impl<Y: Clone> TextExamples<Y> {
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
             path: self.path.clone(),
-            texts: rows.iter().map(|row| self.texts[*row].clone()).collect(),
+            texts: self.texts.select(rows),
             labels: rows.iter().map(|row| self.labels[*row].clone()).collect(),
         }
     }
@@ -43,46 +44,65 @@ impl<Y: Clone> TextExamples<Y> {
             let mut texts = texts.into_iter();
             Text { first: texts.next().unwrap_or_default(), second: texts.next() }
         };
-        Self { path: PathBuf::new(), texts: texts.into_iter().map(text).collect(), labels: Vec::new() }
+        let texts = Texts::Memory(texts.into_iter().map(text).collect());
+        Self { path: PathBuf::new(), texts, labels: Vec::new() }
     }
 
-    /// Reads a file's texts and, with `labels`, what that finds beside them in the same table.
+    /// Checks a file's texts and gathers, table by table, what `labels` finds beside them; the texts stay in the file.
     pub(super) fn read(
         path: &Path,
         plan: &DataPlan,
         label: Option<Wanted<'_>>,
-        labels: impl FnOnce(&Table) -> Result<Vec<Y>, TrainError>,
+        mut labels: impl FnMut(&Table) -> Result<Vec<Y>, DataError>,
     ) -> Result<Self, TrainError> {
         let columns = text_columns(&plan.text);
-        let mut wanted: Vec<Wanted<'_>> = columns.names().into_iter().map(Wanted::Text).collect();
-        wanted.extend(label);
-        let table = read_table(path, plan, &wanted)?;
-        Self::of_table(path, plan, &table, labels)
-    }
-
-    pub(super) fn of_table(
-        path: &Path,
-        plan: &DataPlan,
-        table: &Table,
-        labels: impl FnOnce(&Table) -> Result<Vec<Y>, TrainError>,
-    ) -> Result<Self, TrainError> {
-        let texts = retune_data::texts(table, &text_columns(&plan.text));
-        let labels = labels(table);
-        match (texts, labels) {
-            (Ok(texts), Ok(labels)) => Ok(Self { path: path.to_owned(), texts, labels }),
+        let (mut kept, mut all_labels, mut count) = (Vec::new(), Vec::new(), 0);
+        let in_memory = can_be_read_but_once(path);
+        each_table(path, plan, label, |table| {
             // Both kinds of problem are named at once.
-            (Err(text), Err(TrainError::Data(label))) => Err(retune_data::DataError::Several(vec![text, label]).into()),
-            (Err(problem), _) => Err(problem.into()),
-            (_, Err(problem)) => Err(problem),
-        }
+            let (texts, found) = match (retune_data::texts(table, &columns), labels(table)) {
+                (Ok(texts), Ok(labels)) => (texts, labels),
+                (Err(text), Err(label)) => return Err(DataError::Several(vec![text, label])),
+                (Err(problem), _) | (_, Err(problem)) => return Err(problem),
+            };
+            count += texts.len();
+            all_labels.extend(found);
+            if in_memory {
+                kept.extend(texts);
+            }
+            Ok(())
+        })?;
+        let texts = match in_memory {
+            true => Texts::Memory(kept),
+            false => {
+                Texts::File(FileTexts { path: path.to_owned(), form: form_of(plan), columns, rows: Rows::All(count) })
+            }
+        };
+        Ok(Self { path: path.to_owned(), texts, labels: all_labels })
     }
 
     /// Tokenises the texts, one sequence each; `targets` stand beside them.
     pub(super) fn encode<T>(&self, tokenizer: &TextTokenizer, targets: T) -> Result<Encoded<T>, TrainError> {
-        let tokenized = tokenizer.encode(&self.texts)?;
-        let notes = cut_note(tokenized.truncated, self.texts.len());
+        let tokenized = self.texts.encode(tokenizer)?;
+        let notes = cut_note(tokenized.truncated, self.texts.len_of_file());
         Ok(Encoded { tokenized, per_row: 1, targets, notes })
     }
+}
+
+/// Gives every table of the columns of text, and of labels, to `each`.
+pub(super) fn each_table(
+    path: &Path,
+    plan: &DataPlan,
+    label: Option<Wanted<'_>>,
+    mut each: impl FnMut(&Table) -> Result<(), DataError>,
+) -> Result<(), TrainError> {
+    let columns = text_columns(&plan.text);
+    let mut wanted: Vec<Wanted<'_>> = columns.names().into_iter().map(Wanted::Text).collect();
+    wanted.extend(label);
+    for table in sources::stream_columns(path, &form_of(plan), &wanted)? {
+        each(&table?)?;
+    }
+    Ok(())
 }
 
 /// That texts were cut, if any were.
@@ -95,8 +115,11 @@ pub(super) fn cut_note(cut: usize, all: usize) -> Vec<String> {
 
 /// Reads the wanted columns as the plan says the files are written.
 pub(super) fn read_table(path: &Path, plan: &DataPlan, wanted: &[Wanted<'_>]) -> Result<Table, TrainError> {
-    let form = Form { format: data_format(plan.format), columns: plan.columns.clone().unwrap_or_default() };
-    Ok(sources::read_columns(path, &form, wanted)?)
+    Ok(sources::read_columns(path, &form_of(plan), wanted)?)
+}
+
+fn form_of(plan: &DataPlan) -> Form {
+    Form { format: data_format(plan.format), columns: plan.columns.clone().unwrap_or_default() }
 }
 
 /// A checked plan names one column or two.
@@ -153,11 +176,11 @@ pub(super) fn splits<E: Examples>(
 /// The classes: of the file that names them, or else what `found` finds in the training data.
 pub(super) fn classes(
     plan: &DataPlan,
-    found: impl FnOnce() -> Result<LabelMap, retune_data::DataError>,
+    found: impl FnOnce() -> Result<LabelMap, TrainError>,
 ) -> Result<LabelMap, TrainError> {
     Ok(match &plan.label_names {
         Some(path) => LabelMap::from_names_file(path)?,
-        None => found()?,
+        None => return found(),
     })
 }
 

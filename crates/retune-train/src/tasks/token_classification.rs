@@ -168,7 +168,7 @@ impl Task for TokenClassification {
         let data = &plan.data;
         let column = label_column(data);
         let table = texts::read_table(&data.train, data, &[Wanted::List(&data.text[0]), Wanted::List(column)])?;
-        let labels = texts::classes(data, || LabelMap::from_lists(&table, column))?;
+        let labels = texts::classes(data, || Ok(LabelMap::from_lists(&table, column)?))?;
         let train = tagged(&data.train, &table, data, &labels)?;
         let balanced = || texts::balanced(train.tags.iter().flatten().copied(), labels.len());
         let loss = CrossEntropy {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use retune_data::TokenCache;
 use retune_hub::{Environment, ModelFiles, ModelRequest, Origin, resolve_model};
 use retune_models::LoadReport;
 use retune_recipe::{Plan, keys};
@@ -70,7 +71,8 @@ fn train<T: Task>(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::R
     describe_data(&terminal, &plan, &task, &data);
     let texts = task.texts_per_example();
     let files = resolve(&plan, &terminal)?;
-    let source = Source { name: plan.model.path.clone(), directory: files.directory.clone() };
+    let source =
+        Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(&terminal) };
     let trainer = Trainer::new(plan.clone(), source, task, data, device)?;
     describe_model(&terminal, &trainer, &files);
     let environment = environment::record(&files, device);
@@ -112,6 +114,18 @@ fn resolve(plan: &Plan, terminal: &Terminal) -> anyhow::Result<ModelFiles> {
     let model = &plan.model;
     let request = ModelRequest { name: model.path.clone(), revision: model.revision.clone(), offline: model.offline };
     Ok(resolve_model(&request, &Environment::from_process()?, &mut |notice| terminal.note(notice))?)
+}
+
+/// Where tokenised data sets are kept: below the user's cache, if that can be written.
+fn token_cache(terminal: &Terminal) -> Option<TokenCache> {
+    let folder = Environment::from_process().ok()?.user_cache.join("retune").join("tokens");
+    match TokenCache::open(&folder) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            terminal.note(&format!("tokens are kept in memory: {error}"));
+            None
+        }
+    }
 }
 
 fn describe_data<T: Task>(terminal: &Terminal, plan: &Plan, task: &T, data: &Splits<T::Examples>) {
