@@ -38,6 +38,8 @@ pub enum OutputValues {
     Text(Vec<String>),
     /// Whole numbers.
     Integer(Vec<i64>),
+    /// Whole numbers, of which some are missing.
+    MaybeInteger(Vec<Option<i64>>),
     /// Numbers.
     Float(Vec<f64>),
     /// A vector a row: a list in Parquet and JSONL, `[1.0, 2.0]` as text in CSV and TSV.
@@ -103,6 +105,7 @@ impl OutputValues {
         match self {
             OutputValues::Text(values) => values.len(),
             OutputValues::Integer(values) => values.len(),
+            OutputValues::MaybeInteger(values) => values.len(),
             OutputValues::Float(values) => values.len(),
             OutputValues::Vector(values) => values.len(),
         }
@@ -115,6 +118,7 @@ impl OutputColumn {
         match self.values {
             OutputValues::Text(values) => Column::new(name, values),
             OutputValues::Integer(values) => Column::new(name, values),
+            OutputValues::MaybeInteger(values) => Column::new(name, values),
             OutputValues::Float(values) => Column::new(name, values),
             OutputValues::Vector(values) if matches!(format, OutputFormat::Csv | OutputFormat::Tsv) => {
                 Column::new(name, values.iter().map(|vector| format!("{vector:?}")).collect::<Vec<_>>())

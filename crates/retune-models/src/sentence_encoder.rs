@@ -17,6 +17,8 @@ pub struct SentenceEncoder {
     /// What the base model is called where a head stands beside it; here nothing does, and the name is left out.
     prefix: String,
     modules: Modules,
+    /// The longest text that it is used with, in tokens; `None` for what the encoder allows.
+    max_length: Option<usize>,
     parameters: ParameterSet,
     /// Tensors that the encoder has no use for (a pooler), written back as they were.
     passengers: Vec<(String, Tensor)>,
@@ -39,6 +41,7 @@ impl SentenceEncoder {
             encoder,
             prefix: format!("{}.", architecture.base),
             modules: Modules::default(),
+            max_length: None,
             parameters,
             passengers: Vec::new(),
         };
@@ -70,6 +73,12 @@ impl SentenceEncoder {
         self
     }
 
+    /// The same encoder for texts of at most so many tokens, which its directory says when it is written.
+    pub fn with_max_length(mut self, tokens: usize) -> Self {
+        self.max_length = Some(tokens);
+        self
+    }
+
     /// All parameters, dense layers after the encoder.
     pub fn parameters(&self) -> &ParameterSet {
         &self.parameters
@@ -91,6 +100,8 @@ impl SentenceEncoder {
         let passengers = self.passengers.iter().map(|(name, tensor)| (name.clone(), tensor));
         let all: Vec<(String, &Tensor)> = own.chain(passengers).collect();
         crate::write_model(directory, config, all.iter().map(|(name, tensor)| (name.as_str(), *tensor)))?;
-        self.modules.write(directory, self.sizes(), &self.parameters)
+        let sizes = self.sizes();
+        let max_length = self.max_length.unwrap_or(sizes.max_length);
+        self.modules.write(directory, Sizes { max_length, ..sizes }, &self.parameters)
     }
 }

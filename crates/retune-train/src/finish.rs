@@ -48,6 +48,8 @@ pub struct Summary {
     pub tokens_per_second: f64,
     /// Where the model is.
     pub model: PathBuf,
+    /// Where the table of predictions is, if the task has any.
+    pub predictions: Option<PathBuf>,
 }
 
 /// Tunes and tests the best model, writes it, and clears the checkpoints, which have served.
@@ -81,7 +83,12 @@ pub(crate) fn finish<T: Task>(
     if let Some(labels) = task.label_column(examples) {
         columns.insert(1.min(columns.len()), text_column("label", labels));
     }
-    write_table(&directory.path().join("predictions.parquet"), columns)?;
+    let predictions = directory.path().join("predictions.parquet");
+    // Of masks that are drawn there is nothing to tell a person.
+    let has_predictions = !columns.is_empty();
+    if has_predictions {
+        write_table(&predictions, columns)?;
+    }
     let epoch = best.step as f64 / trainer.order.batches_per_epoch() as f64;
     directory.log(&final_record(split, best.step, epoch, &evaluation, throughput))?;
     let folder = directory.checkpoints();
@@ -94,6 +101,7 @@ pub(crate) fn finish<T: Task>(
         examples_per_second: throughput.examples_per_second(),
         tokens_per_second: throughput.tokens_per_second(),
         model,
+        predictions: has_predictions.then_some(predictions),
     })))
 }
 

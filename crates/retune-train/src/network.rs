@@ -21,7 +21,7 @@ pub enum Network {
 }
 
 impl Network {
-    /// Loads a model directory. Draws, if the policy allows them, come from libtorch's default generator: seed it first.
+    /// Loads a model directory for texts of at most `max_length` tokens. Draws, if the policy allows them, come from libtorch's default generator: seed it first.
     ///
     /// # Errors
     /// As [`Model::load`] and [`SentenceEncoder::load`].
@@ -30,6 +30,7 @@ impl Network {
         config: &ModelConfig,
         output: OutputLayer,
         policy: HeadPolicy,
+        max_length: usize,
         device: Device,
     ) -> Result<(Self, LoadReport), ModelError> {
         match output {
@@ -38,7 +39,7 @@ impl Network {
                 Ok((Self::Headed(model), report))
             }
             OutputLayer::Sentence(pooling) => {
-                let encoder = SentenceEncoder::load(directory, config, device)?;
+                let encoder = SentenceEncoder::load(directory, config, device)?.with_max_length(max_length);
                 let encoder = match pooling {
                     Some(mode) => encoder.with_pooling(&[mode]),
                     None => encoder,

@@ -58,7 +58,7 @@ pub fn table(predictions: &[Prediction]) -> Vec<OutputColumn> {
         match field {
             Field::Text(_) | Field::Json(_) => push((*name).to_owned(), texts()),
             Field::Number(_) => push((*name).to_owned(), OutputValues::Float(all().map(as_number).collect())),
-            Field::Integer(_) => push((*name).to_owned(), texts()),
+            Field::Integer(_) => push((*name).to_owned(), OutputValues::MaybeInteger(all().map(as_integer).collect())),
             Field::Vector(_) => push((*name).to_owned(), OutputValues::Vector(all().map(as_vector).collect())),
             Field::ByName(prefix, pairs) => {
                 for (column, (class, _)) in pairs.iter().enumerate() {
@@ -80,6 +80,13 @@ fn as_text(field: &Field) -> String {
         Field::Integer(number) => number.map(|number| number.to_string()).unwrap_or_default(),
         Field::Json(value) => value.to_string(),
         other => format!("{other:?}"),
+    }
+}
+
+fn as_integer(field: &Field) -> Option<i64> {
+    match field {
+        Field::Integer(number) => *number,
+        _ => None,
     }
 }
 

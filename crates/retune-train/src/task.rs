@@ -53,6 +53,12 @@ pub trait Task: Debug + Sized {
     /// Takes what it needs from the pretrained model's configuration, before [`Task::output`] is asked.
     fn size(&mut self, _config: &ModelConfig) {}
 
+    /// What stands on the command line to predict an example, in words; as [`Task::texts_per_example`] unless there is more
+    /// to say.
+    fn example(&self) -> Vec<String> {
+        self.texts_per_example().into_iter().map(str::to_owned).collect()
+    }
+
     /// What it is, in a few words, for the terminal and the model card: `5 classes`.
     fn describe(&self) -> String;
 

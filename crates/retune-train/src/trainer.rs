@@ -9,7 +9,7 @@ use std::time::Instant;
 use retune_data::{EpochOrder, TextTokenizer};
 use retune_models::registry::Architecture;
 use retune_models::{HeadPolicy, LoadReport, ModelConfig};
-use retune_recipe::Plan;
+use retune_recipe::{Plan, SelectionMetric};
 use tch::Device;
 
 use crate::checkpoint::{self, Best, TrainingState};
@@ -62,7 +62,7 @@ impl<T: Task> Trainer<T> {
         let config = ModelConfig::read(&source.directory)?;
         task.size(&config);
         let (network, load_report) =
-            Network::load(&source.directory, &config, task.output(), HeadPolicy::Draw, device)?;
+            Network::load(&source.directory, &config, task.output(), HeadPolicy::Draw, plan.data.max_length, device)?;
         let tokenizer =
             load_tokenizer(&source.directory, &network, plan.data.max_length)?.with_cache(source.tokens.clone());
         task.prepare(&tokenizer, &source.directory)?;
@@ -113,6 +113,11 @@ impl<T: Task> Trainer<T> {
             [("training", Some(&self.train)), ("validation", Some(&self.validation)), ("test", self.test.as_ref())];
         let notes = sets.into_iter().filter_map(|(name, set)| Some((name, &set?.notes)));
         notes.flat_map(|(name, notes)| notes.iter().map(move |note| (name, note.as_str()))).collect()
+    }
+
+    /// The task.
+    pub fn task(&self) -> &T {
+        &self.task
     }
 
     /// The network.
@@ -232,6 +237,10 @@ impl<T: Task> Trainer<T> {
         let epoch = state.step as f64 / self.order.batches_per_epoch() as f64;
         let metric = self.plan.evaluation.metric;
         let value = evaluation.deciding(metric);
+        if metric != SelectionMetric::Auto && evaluation.get(metric.as_str()).is_none() && state.best.is_none() {
+            let first = evaluation.scores.first().map_or("none", |score| score.name);
+            watch(Event::Notice(&format!("evaluation.metric {metric} is not measured on these data; {first} decides")));
+        }
         let best = is_better(metric, value, state.best.as_ref().map(|best| best.value));
         if best {
             checkpoint::save_best(&directory.checkpoints(), self.network.parameters())?;

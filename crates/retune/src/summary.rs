@@ -8,7 +8,7 @@ use retune_train::{Evaluation, Summary};
 use crate::terminal::thousands;
 
 /// The last words of a run; `texts` are what an example has on the command line.
-pub fn finished(run: &Path, summary: &Summary, texts: &[&str]) -> String {
+pub fn finished(run: &Path, summary: &Summary, texts: &[String]) -> String {
     let mut text = String::new();
     let data = format!("{} data, {} examples", summary.split, thousands(summary.evaluation.examples));
     let _ = writeln!(text, "\nThe model of epoch {} is kept. On the {data}:\n", summary.best.epoch);
@@ -19,6 +19,9 @@ pub fn finished(run: &Path, summary: &Summary, texts: &[&str]) -> String {
         for line in &summary.tuned {
             let _ = writeln!(text, "  {line}");
         }
+        if summary.split == "validation" {
+            text.push_str("  (and measured above on the same data; name a test file for a measure of new examples)\n");
+        }
     }
     let _ = writeln!(
         text,
@@ -27,7 +30,9 @@ pub fn finished(run: &Path, summary: &Summary, texts: &[&str]) -> String {
         thousands(summary.tokens_per_second.round() as u64)
     );
     let _ = writeln!(text, "model        {} (loads in Hugging Face as it is)", summary.model.display());
-    let _ = writeln!(text, "predictions  {}", run.join("predictions.parquet").display());
+    if let Some(predictions) = &summary.predictions {
+        let _ = writeln!(text, "predictions  {}", predictions.display());
+    }
     let example: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
     let _ = writeln!(text, "\nnext: cargo xtask predict --run {} {}", run.display(), example.join(" "));
     text

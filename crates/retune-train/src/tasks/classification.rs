@@ -15,7 +15,7 @@ use serde_json::json;
 use tch::Tensor;
 
 use super::probabilities::{arg_max, log_softmax, softmax};
-use super::texts::{self, TextExamples, class_weights, label_column};
+use super::texts::{self, Tables, TextExamples, class_weights, label_column};
 use crate::TrainError;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Confusions, Evaluation, Score};
@@ -84,13 +84,13 @@ impl Task for Classification {
     fn read(plan: &Plan) -> Result<(Self, Splits<Self::Examples>), TrainError> {
         let data = &plan.data;
         let column = label_column(data);
+        let tables = Tables::of(&data.train, data, Some(Wanted::Text(column)))?;
         let labels = texts::classes(data, || {
             let mut names = ClassNames::default();
-            texts::each_table(&data.train, data, Some(Wanted::Text(column)), |table| names.add(table, column))?;
+            tables.each(|table| names.add(table, column))?;
             Ok(names.finish(&data.train)?)
         })?;
-        let train =
-            TextExamples::read(&data.train, data, Some(Wanted::Text(column)), |table| labels.encode(table, column))?;
+        let train = TextExamples::of_tables(&tables, |table| labels.encode(table, column))?;
         let balanced = || texts::balanced(train.labels.iter().copied(), labels.len());
         let loss = CrossEntropy {
             weights: class_weights("task.class_weights", &plan.task.class_weights, &labels, balanced)?,

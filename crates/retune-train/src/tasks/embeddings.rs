@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{Text, TextTokenizer, Wanted, collate, numbers};
+use retune_data::{DataError, Text, TextTokenizer, Wanted, collate, numbers};
 use retune_metrics::{Bootstrap, MeanLoss, RankCorrelation, Regression};
 use retune_models::registry::Architecture;
 use retune_models::{ModelConfig, PoolingMode};
@@ -105,8 +105,10 @@ impl Task for Embeddings {
     }
 
     fn of_model(plan: &Plan, _config: &ModelConfig) -> Result<Self, TrainError> {
-        // The model directory says how its tokens are pooled.
-        Ok(Self { pooling: None, ..Self::of_plan(plan)? })
+        // The model directory says how its tokens are pooled. Any number of columns can be embedded, whatever the loss
+        // was that needed some.
+        let loss = Self::of_plan(plan).map_or(Loss::Cosine, |task| task.loss);
+        Ok(Self { pooling: None, loss })
     }
 
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
@@ -117,6 +119,15 @@ impl Task for Embeddings {
         let columns = plan.text.iter().map(|name| column(&table, name)).collect::<Result<Vec<_>, _>>()?;
         let group = |row: usize| columns.iter().map(|column| Text::single(column[row].as_str())).collect();
         let labels = label.map(|label| numbers(&table, label)).transpose()?.unwrap_or_default();
+        let beyond = labels.iter().position(|label| self.loss == Loss::Cosine && label.abs() > 1.0);
+        if let Some(row) = beyond {
+            return Err(TrainError::Data(DataError::WrongType {
+                place: table.place(row),
+                column: label.unwrap_or_default().to_owned(),
+                found: labels[row].to_string(),
+                expected: "a cosine from -1 to 1 is wanted; divide the numbers by their largest",
+            }));
+        }
         Ok(GroupExamples { path: path.to_owned(), groups: (0..table.len()).map(group).collect(), labels })
     }
 
@@ -141,8 +152,9 @@ impl Task for Embeddings {
         OutputLayer::Sentence(self.pooling)
     }
 
-    fn configure(&self, config: &ModelConfig, _architecture: &Architecture) -> ModelConfig {
-        config.clone()
+    fn configure(&self, config: &ModelConfig, architecture: &Architecture) -> ModelConfig {
+        // Without the head that the pretrained model may have had.
+        config.with_architecture(&format!("{}Model", architecture.class))
     }
 
     fn encode(&self, examples: &Self::Examples, tokenizer: &TextTokenizer) -> Result<Encoded<Vec<f64>>, TrainError> {

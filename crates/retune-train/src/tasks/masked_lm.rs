@@ -70,6 +70,11 @@ impl Lines {
     }
 }
 
+/// Whether a line has no sequence, as the tokenizer's lines have it.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_whitespace() || ('\u{1C}'..='\u{1F}').contains(&letter))
+}
+
 impl MaskedLanguageModel {
     fn of_plan(plan: &Plan, config_vocabulary: usize) -> Self {
         Self {
@@ -145,7 +150,7 @@ impl Task for MaskedLanguageModel {
         let name = &plan.text[0];
         let table = texts::read_table(path, plan, &[Wanted::Text(name)])?;
         let texts: Vec<String> =
-            table.column(name)?.iter().flatten().filter(|text| !text.trim().is_empty()).map(str::to_owned).collect();
+            table.column(name)?.iter().flatten().filter(|text| !is_blank(text)).map(str::to_owned).collect();
         if texts.is_empty() {
             return Err(DataError::NoRows { path: path.to_owned() }.into());
         }
@@ -153,12 +158,20 @@ impl Task for MaskedLanguageModel {
     }
 
     fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Lines, TrainError> {
-        let texts = texts.into_iter().flatten().collect();
+        let texts: Vec<String> = texts.into_iter().flatten().filter(|text| !is_blank(text)).collect();
+        if texts.is_empty() {
+            return Err(TrainError::Input { reason: "there is no text to fill in".to_owned() });
+        }
         Ok(Lines { path: PathBuf::new(), texts, to_fill: true })
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
         vec!["a text with a [MASK] in it"]
+    }
+
+    fn example(&self) -> Vec<String> {
+        let mask = self.vocabulary.get(self.masking.mask_id as usize).map_or("[MASK]", String::as_str);
+        vec![format!("a text with a {mask} in it")]
     }
 
     fn describe(&self) -> String {
@@ -215,7 +228,9 @@ impl Task for MaskedLanguageModel {
         let logs = outputs.log_softmax(-1, Kind::Float); // [m, v]
         let device = (Kind::Float, outputs.device());
         let [labels, of_sequence] = batch.targets.as_slice() else {
-            let (best, ids) = logs.exp().topk(BEST, -1, true, true); // [m, 5]
+            // Models may have more outputs than there are tokens.
+            let tokens = logs.size()[1].min(self.vocabulary.len() as i64);
+            let (best, ids) = logs.narrow(1, 0, tokens).exp().topk(BEST, -1, true, true); // [m, 5]
             let rows = Tensor::cat(&[best, ids.to_kind(Kind::Float)], 1); // [m, 10]
             let all = Tensor::zeros([batch.packed.tokens() as i64, 2 * BEST], device);
             return match batch.positions_on(outputs.device()) {

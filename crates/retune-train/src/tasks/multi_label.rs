@@ -13,7 +13,7 @@ use serde_json::json;
 use tch::Tensor;
 
 use super::probabilities::sigmoid;
-use super::texts::{self, TextExamples, class_weights, label_column};
+use super::texts::{self, Tables, TextExamples, class_weights, label_column};
 use crate::TrainError;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Evaluation, Score};
@@ -76,6 +76,20 @@ impl MultiLabel {
     }
 }
 
+/// The character between labels.
+fn separator(plan: &Plan) -> Result<Option<char>, TrainError> {
+    let Some(text) = &plan.task.label_separator else { return Ok(None) };
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(one), None) => Ok(Some(one)),
+        _ => Err(TrainError::Input {
+            reason: format!(
+                "task.label_separator must be one character, as \",\"; found \"{text}\" (white space around labels falls away)"
+            ),
+        }),
+    }
+}
+
 fn wanted(separator: Option<char>, column: &str) -> Wanted<'_> {
     match separator {
         Some(separator) => Wanted::Separated(column, separator),
@@ -90,14 +104,15 @@ impl Task for MultiLabel {
     fn read(plan: &Plan) -> Result<(Self, Splits<Self::Examples>), TrainError> {
         let data = &plan.data;
         let column = label_column(data);
-        let separator = plan.task.label_separator.as_deref().and_then(|text| text.chars().next());
+        let separator = separator(plan)?;
         let wanted = wanted(separator, column);
+        let tables = Tables::of(&data.train, data, Some(wanted))?;
         let labels = texts::classes(data, || {
             let mut names = ClassNames::default();
-            texts::each_table(&data.train, data, Some(wanted), |table| names.add_lists(table, column))?;
+            tables.each(|table| names.add_lists(table, column))?;
             Ok(names.finish_lists()?)
         })?;
-        let train = TextExamples::read(&data.train, data, Some(wanted), |table| labels.encode_sets(table, column))?;
+        let train = TextExamples::of_tables(&tables, |table| labels.encode_sets(table, column))?;
         let examples = train.labels.len() as f64;
         let balanced = || {
             let mut positive = vec![0.0; labels.len()];
@@ -119,7 +134,7 @@ impl Task for MultiLabel {
         Ok(Self {
             labels: texts::classes_of_model(&plan.data, config.labels()?)?,
             pair: plan.data.text.len() == 2,
-            separator: plan.task.label_separator.as_deref().and_then(|text| text.chars().next()),
+            separator: separator(plan)?,
             positive_weights: None,
             settings: config.settings(),
         })

@@ -142,6 +142,10 @@ impl Task for MultipleChoice {
         vec!["context"]
     }
 
+    fn example(&self) -> Vec<String> {
+        ["a context", "a choice", "another choice"].map(str::to_owned).to_vec()
+    }
+
     fn describe(&self) -> String {
         "choices".to_owned()
     }
@@ -180,7 +184,7 @@ impl Task for MultipleChoice {
         bootstrap: Option<&Bootstrap>,
     ) -> Result<Evaluation, TrainError> {
         let choices = encoded.per_row;
-        let (mut loss, mut second) = (MeanLoss::new(), TopKAccuracy::new(choices.min(2))?);
+        let (mut loss, mut second) = (MeanLoss::new(), TopKAccuracy::new(choices)?);
         let mut right = Vec::with_capacity(examples.labels.len());
         for (row, label) in examples.labels.iter().enumerate() {
             let logits = Self::logits(outputs, row, choices);

@@ -53,12 +53,21 @@ impl<Y: Clone> TextExamples<Y> {
         path: &Path,
         plan: &DataPlan,
         label: Option<Wanted<'_>>,
+        labels: impl FnMut(&Table) -> Result<Vec<Y>, DataError>,
+    ) -> Result<Self, TrainError> {
+        Self::of_tables(&Tables::of(path, plan, label)?, labels)
+    }
+
+    /// The same of a file that is read already, or can be read again.
+    pub(super) fn of_tables(
+        tables: &Tables<'_>,
         mut labels: impl FnMut(&Table) -> Result<Vec<Y>, DataError>,
     ) -> Result<Self, TrainError> {
+        let Tables { path, plan, .. } = *tables;
         let columns = text_columns(&plan.text);
         let (mut kept, mut all_labels, mut count) = (Vec::new(), Vec::new(), 0);
-        let in_memory = can_be_read_but_once(path);
-        each_table(path, plan, label, |table| {
+        let in_memory = tables.held.is_some();
+        tables.each(|table| {
             // Both kinds of problem are named at once.
             let (texts, found) = match (retune_data::texts(table, &columns), labels(table)) {
                 (Ok(texts), Ok(labels)) => (texts, labels),
@@ -89,20 +98,37 @@ impl<Y: Clone> TextExamples<Y> {
     }
 }
 
-/// Gives every table of the columns of text, and of labels, to `each`.
-pub(super) fn each_table(
-    path: &Path,
-    plan: &DataPlan,
-    label: Option<Wanted<'_>>,
-    mut each: impl FnMut(&Table) -> Result<(), DataError>,
-) -> Result<(), TrainError> {
-    let columns = text_columns(&plan.text);
-    let mut wanted: Vec<Wanted<'_>> = columns.names().into_iter().map(Wanted::Text).collect();
-    wanted.extend(label);
-    for table in sources::stream_columns(path, &form_of(plan), &wanted)? {
-        each(&table?)?;
+/// The columns of text, and of labels, of a file, table by table and as often as they are asked for.
+pub(super) struct Tables<'a> {
+    path: &'a Path,
+    plan: &'a DataPlan,
+    label: Option<Wanted<'a>>,
+    /// What a pipe gave, which can be read but once.
+    held: Option<Table>,
+}
+
+impl<'a> Tables<'a> {
+    pub(super) fn of(path: &'a Path, plan: &'a DataPlan, label: Option<Wanted<'a>>) -> Result<Self, TrainError> {
+        let mut tables = Self { path, plan, label, held: None };
+        if can_be_read_but_once(path) {
+            tables.held = Some(read_table(path, plan, &tables.wanted())?);
+        }
+        Ok(tables)
     }
-    Ok(())
+
+    fn wanted(&self) -> Vec<Wanted<'a>> {
+        self.plan.text.iter().take(2).map(|name| Wanted::Text(name)).chain(self.label).collect()
+    }
+
+    pub(super) fn each(&self, mut each: impl FnMut(&Table) -> Result<(), DataError>) -> Result<(), TrainError> {
+        if let Some(held) = &self.held {
+            return Ok(each(held)?);
+        }
+        for table in sources::stream_columns(self.path, &form_of(self.plan), &self.wanted())? {
+            each(&table?)?;
+        }
+        Ok(())
+    }
 }
 
 /// That texts were cut, if any were.

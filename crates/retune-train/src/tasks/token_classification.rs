@@ -125,6 +125,15 @@ impl TokenClassification {
         self.labels.names().iter().all(is_span) && self.labels.len() > 1
     }
 
+    /// How entities are read: as seqeval does unless told otherwise, or by the one scheme that it has to be told.
+    fn decoding(&self) -> Decoding {
+        let is_bilou = |name: &String| name.starts_with("L-") || name.starts_with("U-");
+        match self.labels.names().iter().any(is_bilou) {
+            true => Decoding::Strict(Scheme::Bilou),
+            false => Decoding::Lenient,
+        }
+    }
+
     /// The tag of words that are no tokens: outside, where there is such a tag.
     fn outside(&self) -> usize {
         self.labels.id("O").unwrap_or(0) as usize
@@ -282,11 +291,10 @@ impl Task for TokenClassification {
             if self.marks_spans() {
                 let labels = self.names(tags.iter().map(|tag| *tag as usize));
                 let predicted = self.names(predicted.into_iter());
-                lenient.update(&labels, &predicted, Decoding::Lenient)?;
+                lenient.update(&labels, &predicted, self.decoding())?;
                 // Tags of another scheme have no strict reading as this one.
                 let _ = strict.update(&labels, &predicted, Decoding::Strict(Scheme::Iob2));
-                let (labels, predicted) =
-                    (entities(&labels, Decoding::Lenient)?, entities(&predicted, Decoding::Lenient)?);
+                let (labels, predicted) = (entities(&labels, self.decoding())?, entities(&predicted, self.decoding())?);
                 let right = predicted.iter().filter(|entity| labels.contains(entity)).count();
                 counts.push((right as u64, predicted.len() as u64, labels.len() as u64));
             }
@@ -339,7 +347,7 @@ impl Task for TokenClassification {
             let words = &examples.words[sentence];
             let mut fields = vec![("text", Field::Text(text.0.clone()))];
             let shown: Vec<String> = if self.marks_spans() {
-                let found = entities(&names, Decoding::Lenient)?;
+                let found = entities(&names, self.decoding())?;
                 let found: Vec<Value> =
                     found.iter().map(|entity| self.describe_entity(entity, text, &certainty)).collect();
                 let shown = found.iter().map(|entity| {

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::ArgMatches;
 use retune_data::write_table;
 use retune_metrics::Bootstrap;
+use retune_recipe::TaskKind;
 use retune_train::{Event, Examples, RunDirectory, Task, with_task};
 
 use super::inference::{Inference, check_table, run_of};
@@ -38,6 +39,10 @@ fn evaluate<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let bootstrap = (samples > 0).then(|| Bootstrap::new(samples, plan.run.seed)).transpose()?;
     let evaluation = predictor.task().score(&examples, &predicted.encoded, &predicted.outputs, bootstrap.as_ref())?;
     if let Some(out) = matches.get_one::<PathBuf>("out") {
+        anyhow::ensure!(
+            plan.task.kind != TaskKind::MaskedLm,
+            "there is no table of masks that are drawn: leave --out away, or use predict on texts with masks in them"
+        );
         let predictions = predictor.task().predict(&examples, &predicted.encoded, &predicted.outputs, false)?;
         write_table(out, predictor.table(&examples, &predictions, true))?;
     }

@@ -69,7 +69,6 @@ fn train<T: Task>(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::R
     }
     let (task, data) = T::read(&plan)?;
     describe_data(&terminal, &plan, &task, &data);
-    let texts = task.texts_per_example();
     let files = resolve(&plan, &terminal)?;
     let source =
         Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(&terminal) };
@@ -87,13 +86,14 @@ fn train<T: Task>(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::R
         Start::New => RunDirectory::create(&output, &plan, &environment)?,
         Start::Resume(run) => RunDirectory::open(&run)?.0,
     };
+    let example = trainer.task().example();
     let stop = interrupt::on_request()?;
     let outcome = trainer.run(directory, &mut |event| terminal.event(event), &stop);
     terminal.close();
-    report(&output, outcome?, &texts)
+    report(&output, outcome?, &example)
 }
 
-fn report(output: &Path, outcome: Outcome, texts: &[&str]) -> anyhow::Result<ExitCode> {
+fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Result<ExitCode> {
     match outcome {
         Outcome::Finished(summary) => {
             print!("{}", summary::finished(output, &summary, texts));
