@@ -11,4 +11,5 @@ mod messages;
 mod properties;
 mod reference;
 mod refusals;
+mod single_values;
 mod texts;
