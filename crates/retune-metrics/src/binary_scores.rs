@@ -56,8 +56,7 @@ impl BinaryScores {
     ///
     /// [`MetricError::NotFinite`]; nothing is added then.
     pub fn update(&mut self, positive: bool, score: f64) -> Result<(), MetricError> {
-        // −0 and 0 are equal, and a sort by total order would part them.
-        self.examples.push((finite("a score", score)? + 0.0, positive));
+        self.examples.push((finite("a score", score)?, positive));
         Ok(())
     }
 
@@ -88,6 +87,7 @@ impl BinaryScores {
             false_negatives: positives,
             true_negatives: sorted.len() as u64 - positives,
         };
+        // −0 and 0, which stand side by side, are one score.
         let groups = sorted.chunk_by(|a, b| a.0 == b.0);
         let cut = |group: &[(f64, bool)]| {
             let positives = group.iter().filter(|(_, positive)| *positive).count() as u64;

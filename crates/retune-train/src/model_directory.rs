@@ -66,3 +66,24 @@ pub(crate) fn write(
         fs::write(&path, card).map_err(|source| TrainError::Write { path, source })
     })
 }
+
+/// The tokenizer of a model directory, checked against the model.
+///
+/// # Errors
+/// The file is missing or no tokenizer, or the model has fewer positions or tokens.
+pub(crate) fn load_tokenizer(
+    directory: &Path,
+    network: &Network,
+    max_length: usize,
+) -> Result<TextTokenizer, TrainError> {
+    let sizes = network.sizes();
+    if max_length > sizes.max_length {
+        return Err(TrainError::TooLong { asked: max_length, longest: sizes.max_length });
+    }
+    let tokenizer = TextTokenizer::from_directory(directory, max_length)?;
+    if tokenizer.vocab_size() > sizes.vocabulary {
+        let path = directory.to_owned();
+        return Err(TrainError::Vocabulary { path, tokenizer: tokenizer.vocab_size(), model: sizes.vocabulary });
+    }
+    Ok(tokenizer)
+}

@@ -9,10 +9,10 @@ use tch::Device;
 
 use crate::evaluate::{Computation, Outputs, evaluate};
 use crate::finish::text_column;
+use crate::model_directory::load_tokenizer;
 use crate::network::Network;
 use crate::prediction::{Prediction, table};
 use crate::task::{Encoded, Task};
-use crate::trainer::load_tokenizer;
 use crate::{RunDirectory, TrainError};
 
 /// A finished model with its tokenizer and its task.

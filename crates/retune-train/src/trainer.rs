@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use retune_data::{EpochOrder, TextTokenizer};
+use retune_data::EpochOrder;
 use retune_models::registry::Architecture;
 use retune_models::{HeadPolicy, LoadReport, ModelConfig};
 use retune_recipe::{Plan, SelectionMetric};
@@ -17,7 +17,7 @@ use crate::evaluate::{Computation, Outputs, evaluate};
 use crate::evaluation::is_better;
 use crate::event::{Event, Logged, StepReport};
 use crate::finish::{Outcome, finish};
-use crate::model_directory::Source;
+use crate::model_directory::{Source, load_tokenizer};
 use crate::network::Network;
 use crate::optimizer::{AdamW, AdamWSettings};
 use crate::record::{Throughput, evaluation_record, train_record};
@@ -284,25 +284,4 @@ impl<T: Task> Trainer<T> {
     fn save(&self, folder: &Path, state: &TrainingState) -> Result<std::path::PathBuf, TrainError> {
         checkpoint::save(folder, state, self.network.parameters(), &self.optimizer, self.computation.device)
     }
-}
-
-/// The tokenizer of a model directory, checked against the model.
-///
-/// # Errors
-/// The file is missing or no tokenizer, or the model has fewer positions or tokens.
-pub(crate) fn load_tokenizer(
-    directory: &Path,
-    network: &Network,
-    max_length: usize,
-) -> Result<TextTokenizer, TrainError> {
-    let sizes = network.sizes();
-    if max_length > sizes.max_length {
-        return Err(TrainError::TooLong { asked: max_length, longest: sizes.max_length });
-    }
-    let tokenizer = TextTokenizer::from_directory(directory, max_length)?;
-    if tokenizer.vocab_size() > sizes.vocabulary {
-        let path = directory.to_owned();
-        return Err(TrainError::Vocabulary { path, tokenizer: tokenizer.vocab_size(), model: sizes.vocabulary });
-    }
-    Ok(tokenizer)
 }
