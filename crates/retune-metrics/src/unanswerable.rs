@@ -96,6 +96,15 @@ impl UnanswerableScores {
         self.questions.extend_from_slice(&other.questions);
     }
 
+    /// Those of these questions alone, in the order in which they were added, each as often as it is named: for resamples.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such question.
+    pub fn select(&self, questions: &[usize]) -> Self {
+        Self { questions: questions.iter().map(|question| self.questions[*question]).collect() }
+    }
+
     /// The number of questions seen.
     pub fn questions(&self) -> usize {
         self.questions.len()

@@ -144,9 +144,9 @@ pub enum ProblemKind {
         /// The key.
         key: &'static str,
         /// What the task takes.
-        expected: String,
+        expected: Box<str>,
         /// What was said.
-        found: String,
+        found: Box<str>,
         /// The task.
         task: &'static str,
     },

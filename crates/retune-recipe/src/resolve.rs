@@ -93,6 +93,7 @@ impl Resolver<'_> {
     fn require_for_task(&mut self, key: &'static str, suits: bool, words: impl FnOnce() -> (String, String)) {
         if !suits {
             let (expected, found) = words();
+            let (expected, found) = (expected.into(), found.into());
             let kind = ProblemKind::NotForTask { key, expected, found, task: self.kind().as_str() };
             self.problems.push(Problem { origin: self.recipe.origin(key).cloned(), kind });
         }

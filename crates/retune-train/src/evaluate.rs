@@ -63,7 +63,7 @@ pub fn evaluate<T: Task>(
     let mut outputs = Outputs { values: Vec::new(), width: 0, starts };
     let mut done = 0;
     for sequences in evaluation_batches(tokenized, computation.batch_size) {
-        let batch = task.evaluation_batch(encoded, &sequences)?.to_device(computation.device);
+        let batch = task.evaluation_batch(encoded, &sequences)?.on_device(computation.device);
         let input = to_input(&batch.packed, computation.device)?;
         let positions = batch.positions_on(computation.device);
         let autocast = computation.autocast()?;

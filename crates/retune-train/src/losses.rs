@@ -36,7 +36,8 @@ impl CrossEntropy {
         let labels = labels.where_scalarother(&counts, 0); // [n]
         let log_p = logits.log_softmax(-1, Kind::Float).gather(1, &labels.unsqueeze(1), false).squeeze_dim(1); // [n]
         let missing: Tensor = 1.0 - log_p.exp(); // [n]
-        let focus = missing.clamp_min(0.0).pow_tensor_scalar(gamma); // [n]
+        // Where p is 1 to the last bit, a power below 1 has an infinite slope.
+        let focus = missing.clamp_min(f64::from(f32::MIN_POSITIVE)).pow_tensor_scalar(gamma); // [n]
         let weighted = match &weights {
             Some(weights) => focus * weights.index_select(0, &labels),
             None => focus,

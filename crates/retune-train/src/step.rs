@@ -90,7 +90,7 @@ fn backward<T: Task>(
     settings: &StepSettings,
 ) -> Result<(Tensor, Vec<Tensor>), TrainError> {
     let device = settings.computation.device;
-    let batch = part.to_device(device);
+    let batch = part.on_device(device);
     let input = to_input(&batch.packed, device)?;
     let positions = batch.positions_on(device);
 

@@ -45,7 +45,7 @@ pub trait Task: Debug + Sized {
     ///
     /// # Errors
     /// A text is not what the task takes.
-    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError>;
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError>;
 
     /// How many texts an example on the command line has, in words: `["a text"]`, `["first text", "second text"]`.
     fn texts_per_example(&self) -> Vec<&'static str>;
@@ -253,7 +253,7 @@ impl Batch {
 
 impl Batch {
     /// With its targets on a device.
-    pub(crate) fn to_device(mut self, device: tch::Device) -> Self {
+    pub(crate) fn on_device(mut self, device: tch::Device) -> Self {
         self.targets = self.targets.iter().map(|target| target.to_device(device)).collect();
         self
     }

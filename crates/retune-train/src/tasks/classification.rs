@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tch::Tensor;
 
-use super::probabilities::{arg_max, log_softmax, softmax};
+use super::probabilities::{arg_max, between, log_softmax, softmax};
 use super::texts::{self, Tables, TextExamples, class_weights, label_column};
 use crate::TrainError;
 use crate::evaluate::Outputs;
@@ -117,7 +117,7 @@ impl Task for Classification {
         })
     }
 
-    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
         Ok(TextExamples::given(texts))
     }
 
@@ -232,9 +232,10 @@ impl Task for Classification {
                 scores.update(*label == 1, softmax(outputs.of(row), self.settings.temperature)[1])?;
             }
             let best = scores.best_threshold(|counts| counts.f1())?;
-            self.settings.threshold = Some(best.threshold);
+            let threshold = between(&scores, best.threshold);
+            self.settings.threshold = Some(threshold);
             let name = &self.labels.names()[1];
-            notes.push(format!("'{name}' from a probability of {:.4} on (F1 {:.4})", best.threshold, best.value));
+            notes.push(format!("'{name}' from a probability of {:.4} on (F1 {:.4})", threshold, best.value));
         }
         Ok(notes)
     }

@@ -131,7 +131,7 @@ impl Task for Embeddings {
         Ok(GroupExamples { path: path.to_owned(), groups: (0..table.len()).map(group).collect(), labels })
     }
 
-    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
         let group = |texts: Vec<String>| texts.into_iter().map(Text::single).collect();
         Ok(GroupExamples {
             path: Default::default(),

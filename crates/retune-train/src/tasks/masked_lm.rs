@@ -157,7 +157,7 @@ impl Task for MaskedLanguageModel {
         Ok(Lines { path: path.to_owned(), texts, to_fill: !labelled })
     }
 
-    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Lines, TrainError> {
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Lines, TrainError> {
         let texts: Vec<String> = texts.into_iter().flatten().filter(|text| !is_blank(text)).collect();
         if texts.is_empty() {
             return Err(TrainError::Input { reason: "there is no text to fill in".to_owned() });

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use retune_attention::SequenceLayout;
 use retune_data::{ClassNames, LabelMap, TextTokenizer, Wanted, collate};
-use retune_metrics::{Average, Bootstrap, LabelRanking, MeanLoss, MetricError, Multilabel, MultilabelScores};
+use retune_metrics::{
+    Average, BinaryScores, Bootstrap, LabelRanking, MeanLoss, MetricError, Multilabel, MultilabelScores, Threshold,
+};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
 use retune_recipe::{DataPlan, EvaluationPlan, Plan};
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tch::Tensor;
 
-use super::probabilities::sigmoid;
+use super::probabilities::{between, sigmoid};
 use super::texts::{self, Tables, TextExamples, class_weights, label_column};
 use crate::TrainError;
 use crate::evaluate::Outputs;
@@ -148,7 +150,7 @@ impl Task for MultiLabel {
         })
     }
 
-    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
         Ok(TextExamples::given(texts))
     }
 
@@ -261,9 +263,11 @@ impl Task for MultiLabel {
         }
         let best = scores.best_thresholds(|counts| counts.f1())?;
         // Of a label that validation does not hold nothing is learnt.
-        let seen = scores.labels().iter().map(|label| label.positives() > 0);
-        self.settings.thresholds =
-            best.iter().zip(seen).map(|(best, seen)| if seen { best.threshold } else { 0.5 }).collect();
+        let threshold = |(best, scores): (&Threshold, &BinaryScores)| match scores.positives() {
+            0 => 0.5,
+            _ => between(scores, best.threshold),
+        };
+        self.settings.thresholds = best.iter().zip(scores.labels()).map(threshold).collect();
         let (least, most) = self
             .settings
             .thresholds

@@ -122,7 +122,7 @@ impl Task for MultipleChoice {
         Ok(GroupExamples { path: path.to_owned(), groups, labels })
     }
 
-    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
         let group = |texts: Vec<String>| match texts.split_first() {
             Some((context, choices)) => {
                 choices.iter().map(|choice| Text { first: context.clone(), second: Some(choice.clone()) }).collect()

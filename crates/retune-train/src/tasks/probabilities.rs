@@ -1,5 +1,7 @@
 //! From logits to probabilities, in float64.
 
+use retune_metrics::BinaryScores;
+
 /// The natural logarithm of the softmax of logits divided by a temperature: `[c]`.
 pub fn log_softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
     let scaled: Vec<f64> = logits.iter().map(|logit| f64::from(*logit) / temperature).collect();
@@ -11,6 +13,13 @@ pub fn log_softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
 /// The softmax of logits divided by a temperature: `[c]`.
 pub fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
     log_softmax(logits, temperature).into_iter().map(f64::exp).collect()
+}
+
+/// A threshold that decides as the best one does but lies half way to the next lower score, so that the last digit of a
+/// computation on another machine changes no decision.
+pub(super) fn between(scores: &BinaryScores, best: f64) -> f64 {
+    let lower = scores.cuts().into_iter().map(|cut| cut.threshold).find(|score| *score < best);
+    lower.map_or(best, |lower| (best + lower) / 2.0)
 }
 
 /// The logistic function.

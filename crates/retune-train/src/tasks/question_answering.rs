@@ -1,13 +1,13 @@
 //! The span of a context that answers a question, or that there is none.
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+mod questions;
 
+use std::ops::Range;
+use std::path::Path;
+
+use questions::{Answer, QuestionsOnContexts};
 use retune_attention::SequenceLayout;
-use retune_data::{
-    AnswerOptions, DataError, DecodedAnswer, Table, TextTokenizer, Wanted, WindowAnswers, Windows, collate,
-    decode_answer, find_answer,
-};
+use retune_data::{AnswerOptions, DecodedAnswer, TextTokenizer, WindowAnswers, Windows, collate, decode_answer};
 use retune_metrics::{AnswerScores, Bootstrap, MeanLoss, Questions, UnanswerableScores};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
@@ -16,9 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tch::Tensor;
 
-use super::groups::column;
 use super::probabilities::log_softmax;
-use super::texts::{self, label_column};
+use super::texts;
 use crate::TrainError;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Evaluation, Score};
@@ -45,30 +44,6 @@ struct Settings {
     null_threshold: f32,
 }
 
-/// Questions on contexts.
-#[derive(Debug, Clone)]
-pub struct QuestionsOnContexts {
-    /// The file that they come from.
-    pub path: PathBuf,
-    /// The questions.
-    pub questions: Vec<String>,
-    /// The context of each.
-    pub contexts: Vec<String>,
-    /// The right answers of each, none where there is no answer; empty where answers are not known.
-    pub answers: Vec<Vec<Answer>>,
-    /// What the user should know: answers that are not in their contexts.
-    notes: Vec<String>,
-}
-
-/// A right answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Its words.
-    pub text: String,
-    /// Where in the context it begins, in Unicode code points; `None` where it does not stand there.
-    pub start: Option<usize>,
-}
-
 /// What stands beside the tokens.
 #[derive(Debug)]
 pub struct WindowTargets {
@@ -78,95 +53,6 @@ pub struct WindowTargets {
     offsets: Vec<Vec<Option<(u32, u32)>>>,
     /// The first and last token of the answer in each window; empty where answers are not known.
     positions: Vec<(usize, usize)>,
-}
-
-impl Examples for QuestionsOnContexts {
-    fn len(&self) -> usize {
-        self.questions.len()
-    }
-}
-
-impl QuestionsOnContexts {
-    fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            path: self.path.clone(),
-            questions: rows.iter().map(|row| self.questions[*row].clone()).collect(),
-            contexts: rows.iter().map(|row| self.contexts[*row].clone()).collect(),
-            answers: rows.iter().map(|row| self.answers[*row].clone()).collect(),
-            notes: self.notes.clone(),
-        }
-    }
-
-    fn texts_of(&self, example: usize) -> Vec<&str> {
-        self.answers[example].iter().map(|answer| answer.text.as_str()).collect()
-    }
-}
-
-/// The answers of a table in SQuAD's form, `answers.text` with `answers.answer_start`; or of a column of texts.
-fn answers(path: &Path, plan: &DataPlan) -> Result<(Table, Vec<Vec<Answer>>), TrainError> {
-    let label = label_column(plan);
-    let (texts, starts) = (format!("{label}.text"), format!("{label}.answer_start"));
-    let [question, context] = [&plan.text[0], &plan.text[1]].map(|name| Wanted::Text(name));
-    match texts::read_table(path, plan, &[question, context, Wanted::List(&texts), Wanted::List(&starts)]) {
-        Ok(table) => {
-            let answers = listed(&table, &texts, &starts)?;
-            Ok((table, answers))
-        }
-        // Not in that form: the label is a column of its own.
-        Err(TrainError::Data(
-            DataError::MissingColumn { .. } | DataError::Several(_) | DataError::MissingField { .. },
-        )) => {
-            let table = texts::read_table(path, plan, &[question, context, Wanted::Text(label)])?;
-            let answer = |text: Option<&str>| {
-                text.filter(|text| !text.is_empty()).map(|text| Answer { text: text.to_owned(), start: None })
-            };
-            let answers = table.column(label)?.iter().map(|text| answer(text).into_iter().collect()).collect();
-            Ok((table, answers))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn listed(table: &Table, texts: &str, starts: &str) -> Result<Vec<Vec<Answer>>, TrainError> {
-    let (text_rows, start_rows) = (table.lists(texts)?, table.lists(starts)?);
-    let row = |(row, (texts, starts)): (usize, (&Option<Vec<&str>>, &Option<Vec<&str>>))| {
-        let (texts, starts) = (texts.as_deref().unwrap_or_default(), starts.as_deref().unwrap_or_default());
-        let answer = |(place, text): (usize, &&str)| {
-            let start = starts.get(place).map(|start| start.parse::<usize>()).transpose();
-            let start = start.map_err(|_| DataError::WrongType {
-                place: table.place(row),
-                column: "answer_start".to_owned(),
-                found: format!("'{}'", starts[place]),
-                expected: "the place of the answer's first character is wanted, from 0",
-            })?;
-            Ok(Answer { text: (*text).to_owned(), start })
-        };
-        texts.iter().enumerate().map(answer).collect::<Result<Vec<_>, DataError>>()
-    };
-    Ok(text_rows.iter().zip(&start_rows).enumerate().map(row).collect::<Result<_, _>>()?)
-}
-
-/// Finds the places of answers that were given by their words alone, and says how many are not there.
-fn place(answers: &mut [Vec<Answer>], contexts: &[String]) -> Vec<String> {
-    let (mut missing, mut several) = (0, 0);
-    for (answers, context) in answers.iter_mut().zip(contexts) {
-        for answer in answers.iter_mut().filter(|answer| answer.start.is_none()) {
-            let found = find_answer(context, &answer.text);
-            answer.start = found.first();
-            missing += usize::from(found.first().is_none());
-            several += usize::from(found.first().is_some() && found.unique().is_none());
-        }
-    }
-    let mut notes = Vec::new();
-    if missing > 0 {
-        notes.push(format!(
-            "{missing} answer(s) do not stand in their contexts letter by letter; nothing is learnt of them"
-        ));
-    }
-    if several > 0 {
-        notes.push(format!("{several} answer(s) stand in their contexts several times; the first place is taken"));
-    }
-    notes
 }
 
 impl QuestionAnswering {
@@ -241,25 +127,11 @@ impl Task for QuestionAnswering {
     }
 
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<QuestionsOnContexts, TrainError> {
-        let (table, mut answers) = match labelled {
-            true => answers(path, plan)?,
-            false => {
-                let wanted: Vec<Wanted<'_>> = plan.text.iter().map(|name| Wanted::Text(name)).collect();
-                (texts::read_table(path, plan, &wanted)?, Vec::new())
-            }
-        };
-        let (questions, contexts) = (column(&table, &plan.text[0])?, column(&table, &plan.text[1])?);
-        let notes = place(&mut answers, &contexts);
-        Ok(QuestionsOnContexts { path: path.to_owned(), questions, contexts, answers, notes })
+        QuestionsOnContexts::read(path, plan, labelled)
     }
 
-    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<QuestionsOnContexts, TrainError> {
-        let (mut questions, mut contexts) = (Vec::new(), Vec::new());
-        for mut pair in texts {
-            contexts.extend(pair.pop());
-            questions.extend(pair.pop());
-        }
-        Ok(QuestionsOnContexts { path: PathBuf::new(), questions, contexts, answers: Vec::new(), notes: Vec::new() })
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<QuestionsOnContexts, TrainError> {
+        Ok(QuestionsOnContexts::given(texts))
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
@@ -355,8 +227,16 @@ impl Task for QuestionAnswering {
             let threshold = f64::from(self.settings.null_threshold);
             let of = |which| all.measures(which, threshold);
             let measures = of(Questions::All)?;
-            scores.push(Score::titled("f1", "F1 of answers, %", 100.0 * measures.f1));
-            scores.push(Score::titled("exact_match", "exact match, %", 100.0 * measures.exact_match));
+            let interval = |exact: bool| {
+                let of_rows = |rows: &[usize]| {
+                    let measures = all.select(rows).measures(Questions::All, threshold)?;
+                    Ok(100.0 * if exact { measures.exact_match } else { measures.f1 })
+                };
+                bootstrap.map(|bootstrap| bootstrap.interval_of(examples.len(), of_rows)).transpose()
+            };
+            scores.push(Score::titled("f1", "F1 of answers, %", 100.0 * measures.f1).within(interval(false)?));
+            let exact = Score::titled("exact_match", "exact match, %", 100.0 * measures.exact_match);
+            scores.push(exact.within(interval(true)?));
             for (which, f1, exact) in [
                 (Questions::Answerable, "f1_answerable", "exact_match_answerable"),
                 (Questions::Unanswerable, "f1_unanswerable", "exact_match_unanswerable"),

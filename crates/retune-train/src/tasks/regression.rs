@@ -41,6 +41,9 @@ impl Regression {
     }
 }
 
+/// A measure of some rows.
+type Statistic = fn(&[f64], &Outputs, &[usize]) -> Result<f64, MetricError>;
+
 /// Spearman's correlation of some rows.
 fn spearman(labels: &[f64], outputs: &Outputs, rows: &[usize]) -> Result<f64, MetricError> {
     let mut ranks = RankCorrelation::new();
@@ -84,7 +87,7 @@ impl Task for Regression {
         })
     }
 
-    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
         Ok(TextExamples::given(texts))
     }
 
@@ -138,7 +141,7 @@ impl Task for Regression {
             loss.update(self.loss_of(output - label), 1)?;
         }
         let all: Vec<usize> = (0..outputs.len()).collect();
-        let interval = |statistic: fn(&[f64], &Outputs, &[usize]) -> Result<f64, MetricError>| {
+        let interval = |statistic: Statistic| {
             // A resample whose numbers are all alike has no correlation; then there is no interval.
             bootstrap?.interval_of(all.len(), |rows| statistic(&examples.labels, outputs, rows)).ok()
         };

@@ -1,16 +1,19 @@
 //! A tag for each word: named entities, parts of speech.
 
+mod sentences;
+
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{DataError, FurtherPieces, LabelMap, Table, TextTokenizer, Wanted, collate, words_of_text};
+use retune_data::{FurtherPieces, LabelMap, TextTokenizer, Wanted, collate};
 use retune_metrics::{
     Average, Bootstrap, ClassScores, ConfusionMatrix, Decoding, Entity, EntityScores, MeanLoss, Scheme, entities,
 };
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
 use retune_recipe::{DataPlan, LossChoice, Plan};
+use sentences::{Sentences, tagged, untagged};
 use serde_json::{Value, json};
 use tch::Tensor;
 
@@ -21,26 +24,13 @@ use crate::evaluate::Outputs;
 use crate::evaluation::{Confusions, Evaluation, Score};
 use crate::losses::{CrossEntropy, IGNORED};
 use crate::prediction::{Field, Prediction};
-use crate::task::{Batch, Encoded, Examples, OutputLayer, Splits, Task};
+use crate::task::{Batch, Encoded, OutputLayer, Splits, Task};
 
 /// A tag for each word: cross-entropy at the first sub-word of each, entities as seqeval reads them.
 #[derive(Debug)]
 pub struct TokenClassification {
     labels: LabelMap,
     loss: CrossEntropy,
-}
-
-/// Sentences of words.
-#[derive(Debug, Clone)]
-pub struct Sentences {
-    /// The file that they come from.
-    pub path: PathBuf,
-    /// The words of each.
-    pub words: Vec<Vec<String>>,
-    /// The tag of each word; none where they are not known.
-    pub tags: Vec<Vec<u32>>,
-    /// Each sentence as one text, and where its words stand in it, in Unicode code points.
-    pub texts: Vec<(String, Vec<Range<usize>>)>,
 }
 
 /// What stands beside the tokens.
@@ -50,69 +40,6 @@ pub struct WordTargets {
     labels: Vec<i64>,
     /// The first token of each word of each sentence among all tokens; `None` where a word has none.
     first: Vec<Vec<Option<usize>>>,
-}
-
-impl Examples for Sentences {
-    fn len(&self) -> usize {
-        self.words.len()
-    }
-}
-
-impl Sentences {
-    fn of_words(path: &Path, words: Vec<Vec<String>>, tags: Vec<Vec<u32>>) -> Self {
-        let text = |words: &Vec<String>| {
-            let mut start = 0;
-            let place = |word: &String| {
-                let range = start..start + word.chars().count();
-                start = range.end + 1;
-                range
-            };
-            let places = words.iter().map(place).collect();
-            (words.join(" "), places)
-        };
-        Self { path: path.to_owned(), texts: words.iter().map(text).collect(), words, tags }
-    }
-
-    fn of_texts(path: &Path, texts: Vec<String>) -> Self {
-        let split: Vec<Vec<(Range<usize>, String)>> = texts.iter().map(|text| words_of_text(text)).collect();
-        let places = split.iter().map(|words| words.iter().map(|(place, _)| place.clone()).collect());
-        Self {
-            path: path.to_owned(),
-            texts: texts.into_iter().zip(places).collect(),
-            words: split.into_iter().map(|words| words.into_iter().map(|(_, word)| word).collect()).collect(),
-            tags: Vec::new(),
-        }
-    }
-
-    fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            path: self.path.clone(),
-            words: rows.iter().map(|row| self.words[*row].clone()).collect(),
-            tags: rows.iter().map(|row| self.tags[*row].clone()).collect(),
-            texts: rows.iter().map(|row| self.texts[*row].clone()).collect(),
-        }
-    }
-}
-
-fn words(table: &Table, column: &str) -> Result<Vec<Vec<String>>, DataError> {
-    let row = |row: &Option<Vec<&str>>| row.iter().flatten().map(|word| (*word).to_owned()).collect();
-    Ok(table.lists(column)?.iter().map(row).collect())
-}
-
-/// The sentences of a table with their tags, of which each word has one.
-fn tagged(path: &Path, table: &Table, plan: &DataPlan, labels: &LabelMap) -> Result<Sentences, TrainError> {
-    let column = label_column(plan);
-    let (words, tags) = (words(table, &plan.text[0])?, labels.encode_lists(table, column)?);
-    let wrong = words.iter().zip(&tags).position(|(words, tags)| words.len() != tags.len());
-    if let Some(row) = wrong {
-        return Err(TrainError::Data(DataError::WrongType {
-            place: table.place(row),
-            column: column.to_owned(),
-            found: format!("{} tags for {} words", tags[row].len(), words[row].len()),
-            expected: "a tag for each word is wanted",
-        }));
-    }
-    Ok(Sentences::of_words(path, words, tags))
 }
 
 impl TokenClassification {
@@ -200,23 +127,14 @@ impl Task for TokenClassification {
     }
 
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Sentences, TrainError> {
-        let name = &plan.text[0];
         if labelled {
-            let wanted = [Wanted::List(name), Wanted::List(label_column(plan))];
+            let wanted = [Wanted::List(&plan.text[0]), Wanted::List(label_column(plan))];
             return tagged(path, &texts::read_table(path, plan, &wanted)?, plan, &self.labels);
         }
-        match texts::read_table(path, plan, &[Wanted::List(name)]) {
-            Ok(table) => Ok(Sentences::of_words(path, words(&table, name)?, Vec::new())),
-            // Not words but running text, which is split here.
-            Err(TrainError::Data(DataError::WrongType { .. })) => {
-                let table = texts::read_table(path, plan, &[Wanted::Text(name)])?;
-                Ok(Sentences::of_texts(path, super::groups::column(&table, name)?))
-            }
-            Err(error) => Err(error),
-        }
+        untagged(path, plan)
     }
 
-    fn from_texts(&self, texts: Vec<Vec<String>>) -> Result<Sentences, TrainError> {
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Sentences, TrainError> {
         Ok(Sentences::of_texts(Path::new(""), texts.into_iter().flatten().collect()))
     }
 

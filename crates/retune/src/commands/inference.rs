@@ -57,6 +57,10 @@ impl<T: Task> Inference<T> {
             None => NonZeroUsize::new(plan.evaluation.batch_size).unwrap_or(NonZeroUsize::MIN),
         };
         let device = resolve_device(device)?;
+        // As the run computed, to the last digit.
+        if let Some(threads) = plan.run.threads {
+            tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+        }
         let predictor = Predictor::open_run(run, &plan, device)?;
         let computation = Computation { device, precision: plan.run.precision, batch_size };
         Ok(Self { plan, predictor, computation })

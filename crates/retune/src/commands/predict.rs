@@ -35,8 +35,8 @@ fn predict<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let given: Vec<String> = matches.get_many("texts").into_iter().flatten().cloned().collect();
     let examples = match matches.get_one::<PathBuf>("file") {
         Some(file) => task.read_file(file, &inference.plan.data, false)?,
-        None if given.is_empty() => task.from_texts(lines(task)?)?,
-        None => task.from_texts(groups(given, &task.texts_per_example())?)?,
+        None if given.is_empty() => task.examples_of(lines(task)?)?,
+        None => task.examples_of(groups(given, &task.texts_per_example())?)?,
     };
     let total = examples.len();
     let mut progress = |done| terminal.event(Event::Evaluating { done, total });
