@@ -191,8 +191,8 @@ def token_classification(recipe, tokenizer, train, held):
         named = lambda ids: [[names[i] for i in row[mask]] for row, mask in zip(ids, counts, strict=True)]
         predicted, wanted = named(logits.argmax(-1)), named(labels)
         return {
-            "entity_f1": f1_score(wanted, predicted, mode="strict", scheme=IOB2),
-            "entity_f1_lenient": f1_score(wanted, predicted),
+            "entity_f1_strict": f1_score(wanted, predicted, mode="strict", scheme=IOB2),
+            "entity_f1": f1_score(wanted, predicted),
             "accuracy": np.mean(logits.argmax(-1)[counts] == labels[counts]),
         }
 

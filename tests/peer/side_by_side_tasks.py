@@ -76,7 +76,7 @@ SUBSETS = {
     ),
     # Its rows are sorted by intent.
     "clinc150": Subset(Part(every=5), Part(every=3), 3, ("accuracy", "f1_macro", "mcc", "loss")),
-    "wnut17": Subset(Part(), Part(), 3, ("entity_f1", "loss")),
+    "wnut17": Subset(Part(), Part(), 3, ("entity_f1", "entity_f1_strict", "loss")),
     "squad": Subset(Part(first=1500), Part(first=300), 2, ("exact_match", "f1"), FASTER),
     "wikitext2": Subset(Part(size=1_000_000), Part(size=100_000), 1, ("loss", "perplexity")),
 }
