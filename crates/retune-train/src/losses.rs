@@ -85,7 +85,8 @@ pub fn spans(logits: &Tensor, layout: &SequenceLayout, starts: &Tensor, ends: &T
     let shape = [layout.sequences() as i64, 2];
     // The largest of each sequence keeps the exponentials finite; as a constant it leaves the gradient as it is.
     let largest = Tensor::full(shape, f64::NEG_INFINITY, (Kind::Float, logits.device()));
-    let largest = largest.index_reduce(0, &sequence, &logits.detach(), "amax", true); // [b, 2]
+    let places = sequence.unsqueeze(1).expand_as(&logits); // [t, 2]
+    let largest = largest.internal_scatter_reduce(0, &places, &logits.detach(), "amax", true); // [b, 2]
     let scaled = (&logits - largest.index_select(0, &sequence)).exp(); // [t, 2]
     let sums = Tensor::zeros(shape, (Kind::Float, logits.device())).index_add(0, &sequence, &scaled); // [b, 2]
     let log_sums = sums.log() + largest; // [b, 2]

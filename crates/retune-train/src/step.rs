@@ -47,8 +47,9 @@ pub fn train_step<T: Task>(
 ) -> Result<StepNumbers, TrainError> {
     let parameters: Vec<&Tensor> = network.parameters().iter().map(|(_, tensor)| tensor).collect();
     let rows: Vec<usize> = parts.iter().flat_map(|part| part.packed.rows.iter().copied()).take(8).collect();
-    // A batch in which nothing is asked (no word was masked) has no loss and moves nothing.
-    let weight = parts.iter().map(|part| part.weight).sum::<f64>().max(f64::MIN_POSITIVE);
+    // A batch in which nothing is asked (no word was masked) has the loss 0 over nothing, not 0/0.
+    let weight: f64 = parts.iter().map(|part| part.weight).sum();
+    let weight = if weight > 0.0 { weight } else { 1.0 };
     let mut loss = None;
     let mut gradients: Vec<Tensor> = Vec::new();
     for part in parts {

@@ -138,9 +138,11 @@ impl<T: Task> Trainer<T> {
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
         let ended = self.run_in(&mut directory, watch, stop);
-        if matches!(ended, Err(TrainError::Write { .. } | TrainError::Model(_) | TrainError::Data(_)))
-            && checkpoint::newest(&directory.checkpoints())?.is_none()
-        {
+        let is_refusal = |error: &TrainError| {
+            use TrainError::{Data, Input, Metrics, Model, Write};
+            matches!(error, Write { .. } | Model(_) | Data(_) | Input { .. } | Metrics(_))
+        };
+        if ended.as_ref().is_err_and(is_refusal) && checkpoint::newest(&directory.checkpoints())?.is_none() {
             directory.discard();
         }
         ended

@@ -115,3 +115,21 @@ fn a_label_that_is_not_among_the_names() -> Result<()> {
     assert_says(&message, &[&format!("train.jsonl:{}", first + 1), "labels", "story", "music", "plot"]);
     Ok(())
 }
+
+#[test]
+fn data_in_which_nothing_is_asked() -> Result<()> {
+    let mut lesson = multi_label();
+    lesson.train.iter_mut().for_each(|row| row["labels"] = json!([]));
+    assert_says(&Work::new(lesson)?.refused(&[]), &["train.jsonl", "no row has a label", "'labels'", "data.label"]);
+
+    let mut lesson = token_classification();
+    lesson.train.iter_mut().for_each(|row| (row["words"], row["tags"]) = (json!([]), json!([])));
+    assert_says(&Work::new(lesson)?.refused(&[]), &["train.jsonl", "no word has a tag", "'tags'"]);
+
+    let mut lesson = masked_lm();
+    lesson.dev.truncate(1);
+    // Steps in which nothing is masked pass; a measure of nothing does not.
+    let few = ["--set", "task.mask_probability=0.000001"];
+    assert_says(&Work::new(lesson)?.refused(&few), &["dev.jsonl", "none was masked", "0.000001", "data.validation"]);
+    Ok(())
+}

@@ -9,13 +9,13 @@ use retune_metrics::{
 };
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
-use retune_recipe::{DataPlan, EvaluationPlan, LossChoice, Plan};
+use retune_recipe::{DataPlan, EvaluationPlan, Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tch::Tensor;
 
 use super::probabilities::{arg_max, between, log_softmax, softmax};
-use super::texts::{self, Tables, TextExamples, class_weights, label_column};
+use super::texts::{self, Tables, TextExamples, label_column};
 use crate::TrainError;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Confusions, Evaluation, Score};
@@ -91,12 +91,7 @@ impl Task for Classification {
             Ok(names.finish(&data.train)?)
         })?;
         let train = TextExamples::of_tables(&tables, |table| labels.encode(table, column))?;
-        let balanced = || texts::balanced(train.labels.iter().copied(), labels.len());
-        let loss = CrossEntropy {
-            weights: class_weights("task.class_weights", &plan.task.class_weights, &labels, balanced)?,
-            smoothing: plan.task.label_smoothing,
-            focal_gamma: (plan.task.loss == LossChoice::Focal).then_some(plan.task.focal_gamma),
-        };
+        let loss = texts::cross_entropy(&plan.task, &labels, train.labels.iter().copied())?;
         let task = Self { labels, pair: data.text.len() == 2, loss, settings: Settings::default() };
         let strata = train.labels.clone();
         let splits =
@@ -122,7 +117,7 @@ impl Task for Classification {
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
-        if self.pair { vec!["first text", "second text"] } else { vec!["a text"] }
+        texts::words_for(self.pair)
     }
 
     fn describe(&self) -> String {

@@ -246,7 +246,7 @@ impl Task for MaskedLanguageModel {
 
     fn score(
         &self,
-        _examples: &Lines,
+        examples: &Lines,
         encoded: &Encoded<MaskTargets>,
         outputs: &Outputs,
         bootstrap: Option<&Bootstrap>,
@@ -258,6 +258,15 @@ impl Task for MaskedLanguageModel {
         for [loss, hits, masks] in &rows {
             all.update(*loss, *masks as u64)?;
             right += hits;
+        }
+        if all.tokens() == 0 {
+            let (path, probability) = (examples.path.display(), self.masking.probability);
+            let reason = format!(
+                "{path}: too little text to be measured on: of {} tokens none was masked (task.mask_probability is \
+                 {probability}); give more, or name another file as data.validation",
+                encoded.tokenized.tokens()
+            );
+            return Err(TrainError::Input { reason });
         }
         let share = |sequences: &[usize], place: usize| {
             let sum = |place: usize| sequences.iter().map(|sequence| rows[*sequence][place]).sum::<f64>();

@@ -114,6 +114,12 @@ impl Task for MultiLabel {
             tables.each(|table| names.add_lists(table, column))?;
             Ok(names.finish_lists()?)
         })?;
+        if labels.is_empty() {
+            let path = data.train.display();
+            let reason =
+                format!("{path}: no row has a label in column '{column}'; name another column with data.label");
+            return Err(TrainError::Input { reason });
+        }
         let train = TextExamples::of_tables(&tables, |table| labels.encode_sets(table, column))?;
         let examples = train.labels.len() as f64;
         let balanced = || {
@@ -155,7 +161,7 @@ impl Task for MultiLabel {
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
-        if self.pair { vec!["first text", "second text"] } else { vec!["a text"] }
+        texts::words_for(self.pair)
     }
 
     fn describe(&self) -> String {

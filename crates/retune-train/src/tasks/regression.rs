@@ -92,7 +92,7 @@ impl Task for Regression {
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
-        if self.pair { vec!["first text", "second text"] } else { vec!["a text"] }
+        texts::words_for(self.pair)
     }
 
     fn describe(&self) -> String {

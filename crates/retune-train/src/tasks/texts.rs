@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use retune_data::sources::{self, DataFormat, Form, Wanted};
 use retune_data::{DataError, LabelMap, Table, Text, TextColumns, TextTokenizer, stratified_split};
-use retune_recipe::{DataPlan, Plan, Weights};
+use retune_recipe::{DataPlan, LossChoice, Plan, TaskPlan, Weights};
 use tch::Tensor;
 
 use super::file_texts::{FileTexts, Rows, Texts, can_be_read_but_once};
 use crate::TrainError;
+use crate::losses::CrossEntropy;
 use crate::task::{Encoded, Examples, Splits};
 
 /// Texts, each with what stands beside it.
@@ -131,6 +132,11 @@ impl<'a> Tables<'a> {
     }
 }
 
+/// What an example on the command line has, in words.
+pub(super) fn words_for(pair: bool) -> Vec<&'static str> {
+    if pair { vec!["first text", "second text"] } else { vec!["a text"] }
+}
+
 /// That texts were cut, if any were.
 pub(super) fn cut_note(cut: usize, all: usize) -> Vec<String> {
     if cut == 0 {
@@ -245,8 +251,25 @@ pub(super) fn class_weights(
     Ok(Some(Tensor::from_slice(&values.iter().map(|value| *value as f32).collect::<Vec<_>>())))
 }
 
+/// The cross-entropy that a plan asks for; `found` are the training data's labels, for balanced weights.
+///
+/// # Errors
+/// A weight is given to a class that there is not.
+pub(super) fn cross_entropy(
+    plan: &TaskPlan,
+    labels: &LabelMap,
+    found: impl Iterator<Item = u32>,
+) -> Result<CrossEntropy, TrainError> {
+    let balanced = || balanced(found, labels.len());
+    Ok(CrossEntropy {
+        weights: class_weights("task.class_weights", &plan.class_weights, labels, balanced)?,
+        smoothing: plan.label_smoothing,
+        focal_gamma: (plan.loss == LossChoice::Focal).then_some(plan.focal_gamma),
+    })
+}
+
 /// n / (classes · n of the class), as scikit-learn's `compute_class_weight("balanced")`; 1 for a class without examples.
-pub(super) fn balanced(labels: impl Iterator<Item = u32>, classes: usize) -> Vec<f64> {
+fn balanced(labels: impl Iterator<Item = u32>, classes: usize) -> Vec<f64> {
     let mut counts = vec![0u64; classes];
     labels.for_each(|label| counts[label as usize] += 1);
     let all: u64 = counts.iter().sum();

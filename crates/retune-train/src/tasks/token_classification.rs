@@ -12,13 +12,13 @@ use retune_metrics::{
 };
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
-use retune_recipe::{DataPlan, LossChoice, Plan};
+use retune_recipe::{DataPlan, Plan};
 use sentences::{Sentences, tagged, untagged};
 use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::probabilities::{arg_max, log_softmax, softmax};
-use super::texts::{self, class_weights, label_column};
+use super::texts::{self, label_column};
 use crate::TrainError;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Confusions, Evaluation, Score};
@@ -105,13 +105,13 @@ impl Task for TokenClassification {
         let column = label_column(data);
         let table = texts::read_table(&data.train, data, &[Wanted::List(&data.text[0]), Wanted::List(column)])?;
         let labels = texts::classes(data, || Ok(LabelMap::from_lists(&table, column)?))?;
+        if labels.is_empty() {
+            let path = data.train.display();
+            let reason = format!("{path}: no word has a tag in column '{column}'; name another column with data.label");
+            return Err(TrainError::Input { reason });
+        }
         let train = tagged(&data.train, &table, data, &labels)?;
-        let balanced = || texts::balanced(train.tags.iter().flatten().copied(), labels.len());
-        let loss = CrossEntropy {
-            weights: class_weights("task.class_weights", &plan.task.class_weights, &labels, balanced)?,
-            smoothing: plan.task.label_smoothing,
-            focal_gamma: (plan.task.loss == LossChoice::Focal).then_some(plan.task.focal_gamma),
-        };
+        let loss = texts::cross_entropy(&plan.task, &labels, train.tags.iter().flatten().copied())?;
         let task = Self { labels, loss };
         // Sentences that hold an entity are held out by its tag, the first by id; those without one together.
         let outside = task.outside() as u32;
