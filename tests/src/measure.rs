@@ -6,11 +6,12 @@ use std::num::NonZeroUsize;
 use retune_attention::Mode;
 use retune_data::LabelMap;
 use retune_models::{Model, Trace};
-use retune_recipe::Precision;
+use retune_recipe::{NonFinite, Precision};
 use retune_train::losses::CrossEntropy;
 use retune_train::tasks::Classification;
 use retune_train::{
-    AdamW, AdamWSettings, Computation, Encoded, LinearSchedule, Network, StepSettings, Task, evaluate, train_step,
+    AdamW, AdamWSettings, Computation, Encoded, LinearSchedule, Network, StepRows, StepSettings, evaluate,
+    train_step,
 };
 use tch::{Device, Tensor};
 
@@ -138,9 +139,12 @@ pub fn training(
             computation: computation(),
             learning_rate: numbers.learning_rate * schedule.factor(step),
             max_gradient_norm: numbers.max_gradient_norm,
+            max_gradient_value: 0.0,
+            non_finite: NonFinite::Stop,
             step: step + 1,
         };
-        let seen = train_step(network, &task, &mut optimizer, vec![task.batch(&encoded, rows, 0)?], &settings)?;
+        let rows = StepRows { encoded: &encoded, epoch: 0, parts: vec![rows.clone()] };
+        let seen = train_step(network, &task, &mut optimizer, &rows, &settings)?;
         losses.push(seen.loss);
         rates.push(settings.learning_rate);
         norms.push(seen.gradient_norm);

@@ -47,7 +47,7 @@ pub use encode_stream::encode_stream;
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
 pub use labels::{ClassNames, LabelMap, numbers};
-pub use order::{EpochOrder, OrderState, evaluation_batches};
+pub use order::{EpochOrder, OrderState, Sampler, evaluation_batches};
 pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;

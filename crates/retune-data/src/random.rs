@@ -11,6 +11,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 pub(crate) enum Purpose {
     /// The order of the rows in an epoch; the stream is the epoch.
     Epoch,
+    /// The rows of a share of the training data.
+    Share,
     /// The rows held out for evaluation; the stream is the class.
     Split,
     /// The tokens that are masked; the stream is the epoch, and the row is the generator's own stream in it.
@@ -21,6 +23,7 @@ impl Purpose {
     fn tag(self) -> &'static [u8; 16] {
         match self {
             Purpose::Epoch => b"retune/epoch/v1\0",
+            Purpose::Share => b"retune/share/v1\0",
             Purpose::Split => b"retune/split/v1\0",
             Purpose::Masking => b"retune/mask/v1\0\0",
         }
@@ -85,6 +88,7 @@ mod tests {
             first(Purpose::Epoch, 0, 1),
             first(Purpose::Epoch, 0, 0),
             first(Purpose::Split, 0, 0),
+            first(Purpose::Share, 0, 0),
             first(Purpose::Masking, 0, 0),
         ];
         for (i, draw) in draws.iter().enumerate() {

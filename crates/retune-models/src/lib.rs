@@ -39,7 +39,7 @@ pub use model::{Model, ModelOutput};
 pub use parameters::{HeadPolicy, LoadReport, Loader, ParameterSet};
 pub use pooling::PoolingMode;
 pub use registry::Encoder;
-pub use save::{save_safetensors, write_model};
+pub use save::{Snapshot, save_safetensors, write_model};
 pub use sentence_encoder::SentenceEncoder;
 
 use retune_attention::SequenceLayout;

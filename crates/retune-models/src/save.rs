@@ -37,13 +37,38 @@ pub fn save_safetensors<'a>(
     tensors: impl Iterator<Item = (&'a str, &'a Tensor)>,
     metadata: HashMap<String, String>,
 ) -> Result<(), ModelError> {
-    let write_error = |source: std::io::Error| ModelError::Write { path: path.to_owned(), source };
-    let views: Vec<(&str, HostTensor)> = tensors.map(|(name, tensor)| (name, HostTensor::new(tensor))).collect();
-    safetensors::serialize_to_file(views, Some(metadata), path).map_err(|error| match error {
-        safetensors::SafeTensorError::IoError(source) => write_error(source),
-        other => write_error(std::io::Error::other(other.to_string())),
-    })?;
-    File::open(path).and_then(|file| file.sync_all()).map_err(write_error)
+    Snapshot::of(tensors).write(path, metadata)
+}
+
+/// Copies of tensors on the host, as they were at one moment: they can be written while the tensors move on.
+pub struct Snapshot {
+    tensors: Vec<(String, HostTensor)>,
+}
+
+impl Snapshot {
+    /// Copies the tensors.
+    pub fn of<'a>(tensors: impl Iterator<Item = (&'a str, &'a Tensor)>) -> Self {
+        Self { tensors: tensors.map(|(name, tensor)| (name.to_owned(), HostTensor::new(tensor))).collect() }
+    }
+
+    /// Writes them as one safetensors file and waits until they are on disk.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(self, path: &Path, metadata: HashMap<String, String>) -> Result<(), ModelError> {
+        let write_error = |source: std::io::Error| ModelError::Write { path: path.to_owned(), source };
+        safetensors::serialize_to_file(self.tensors, Some(metadata), path).map_err(|error| match error {
+            safetensors::SafeTensorError::IoError(source) => write_error(source),
+            other => write_error(std::io::Error::other(other.to_string())),
+        })?;
+        File::open(path).and_then(|file| file.sync_all()).map_err(write_error)
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.tensors.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// A tensor's bytes on the host, in row-major order.

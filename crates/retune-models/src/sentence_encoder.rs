@@ -61,6 +61,11 @@ impl SentenceEncoder {
         self.modules.forward(&tokens, &input.layout) // [b, e]
     }
 
+    /// The embeddings' and each layer's output, without dropout: `layers + 1` tensors `[t, d]`.
+    pub fn hidden_states(&self, input: &PackedInput) -> Vec<Tensor> {
+        self.encoder.forward(input, Mode::Evaluate, Trace::HiddenStates).hidden_states
+    }
+
     /// The same encoder with other modes of pooling, side by side in the order of [`PoolingMode::ALL`].
     pub fn with_pooling(mut self, modes: &[PoolingMode]) -> Self {
         self.modules.pooling = PoolingMode::ALL.into_iter().filter(|mode| modes.contains(mode)).collect();

@@ -8,6 +8,7 @@ use crate::choices::DeviceChoice;
 use crate::keys::{Key, Kind};
 use crate::nearest;
 use crate::problem::ProblemKind;
+use crate::strategy::Factors;
 use crate::task::Weights;
 use crate::value::Value;
 
@@ -27,7 +28,14 @@ pub(crate) fn check_text(key: &'static Key, text: &str) -> Result<Value, Problem
     let value = match (key.kind, toml) {
         (Kind::Columns | Kind::Names, Some(list @ Toml::Array(_))) => list,
         (
-            Kind::Text | Kind::Path | Kind::Columns | Kind::Names | Kind::Choice(_) | Kind::Device | Kind::Weights,
+            Kind::Text
+            | Kind::Path
+            | Kind::Columns
+            | Kind::Names
+            | Kind::Choice(_)
+            | Kind::Device
+            | Kind::Weights
+            | Kind::Factors,
             Some(quoted @ Toml::String(_)),
         ) => quoted,
         (Kind::Integer { .. } | Kind::Float(_) | Kind::Switch, Some(value)) => value,
@@ -69,6 +77,10 @@ pub(crate) fn check(key: &'static Key, toml: &Toml) -> Result<Value, ProblemKind
         Kind::Weights => match Weights::from_str(toml.as_str().ok_or_else(wrong)?) {
             Ok(weights) => Ok(Value::Text(weights.to_string())),
             Err(error) => Err(not_a_choice(key, toml, error.suggestion)),
+        },
+        Kind::Factors => match Factors::from_str(toml.as_str().ok_or_else(wrong)?) {
+            Ok(factors) => Ok(Value::Text(factors.to_string())),
+            Err(_) => Err(not_a_choice(key, toml, None)),
         },
         Kind::Device => match DeviceChoice::from_str(toml.as_str().ok_or_else(wrong)?) {
             Ok(device) => Ok(Value::Text(device.to_string())),

@@ -1,9 +1,9 @@
-//! What is known of each key that a recipe may have. The keys themselves are in the table beside this file.
+//! What is known of each key that a recipe may have. The keys themselves are in `sections`.
 
 use std::fmt;
 
 use crate::choices::{DeviceChoice, one_of};
-use crate::table::KEYS;
+use crate::sections::KEYS;
 
 /// One key of a recipe.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,16 @@ pub struct Key {
     pub doc: &'static str,
 }
 
+pub(crate) const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+    Key { path, kind, fallback, flag: None, doc }
+}
+
 impl Key {
+    pub(crate) const fn flag(mut self, flag: &'static str) -> Key {
+        self.flag = Some(flag);
+        self
+    }
+
     /// The part before the dot.
     pub fn section(&self) -> &'static str {
         self.path.split_once('.').map_or("", |(section, _)| section)
@@ -58,6 +67,8 @@ pub enum Kind {
     Device,
     /// Weights of classes, see [`Weights`](crate::Weights).
     Weights,
+    /// Numbers by pattern of name, see [`Factors`](crate::Factors).
+    Factors,
 }
 
 impl fmt::Display for Kind {
@@ -73,6 +84,7 @@ impl fmt::Display for Kind {
             Kind::Choice(names) => f.write_str(&one_of(names)),
             Kind::Device => f.write_str(&one_of(DeviceChoice::NAMES)),
             Kind::Weights => f.write_str("none, balanced, or weights above 0 by name, as \"spam=2, ham=0.5\""),
+            Kind::Factors => f.write_str("numbers of 0 or more by name, as \"classifier.*=10, *.embeddings.*=0.1\""),
         }
     }
 }
@@ -156,7 +168,7 @@ impl fmt::Display for Fallback {
 
 /// Every key of a recipe, in the order in which recipes, plans and the documentation list them.
 pub fn keys() -> &'static [Key] {
-    KEYS
+    &KEYS
 }
 
 pub(crate) fn find(path: &str) -> Option<&'static Key> {

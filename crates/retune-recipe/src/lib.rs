@@ -42,7 +42,8 @@ mod problem;
 mod recipe;
 mod render;
 mod resolve;
-mod table;
+mod sections;
+mod strategy;
 mod task;
 mod value;
 mod walk;
@@ -50,8 +51,13 @@ mod walk;
 pub use choices::{ChoiceError, DataFormat, DeviceChoice, Precision};
 pub use keys::{Fallback, Key, Kind, Range, keys};
 pub use metric::SelectionMetric;
-pub use plan::{DataPlan, EvaluationPlan, ModelPlan, Plan, RunPlan, TaskPlan, TrainPlan};
+pub use plan::Plan;
 pub use problem::{Origin, Problem, ProblemKind, RecipeError, Said};
 pub use recipe::Recipe;
+pub use sections::{
+    AdapterPlan, CheckpointPlan, DataPlan, EvaluationPlan, ModelPlan, OptimizerPlan, RegularizationPlan, RunPlan,
+    SchedulePlan, TaskPlan, TrainPlan,
+};
+pub use strategy::{AdapterKind, DecayShape, Factors, NonFinite, OptimizerKind, Sampling, ScheduleKind, Trained};
 pub use task::{LossChoice, PoolingChoice, TaskKind, Weights};
 pub use value::Value;

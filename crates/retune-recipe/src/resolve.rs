@@ -3,13 +3,17 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::choices::{DataFormat, one_of};
+use crate::choices::one_of;
 use crate::keys::{self, Fallback, Key};
-use crate::plan::{DataPlan, EvaluationPlan, ModelPlan, Plan, RunPlan, TaskPlan, TrainPlan};
+use crate::plan::Plan;
 use crate::problem::{Origin, Problem, ProblemKind, RecipeError, Said};
 use crate::recipe::Recipe;
-use crate::value::{FromValue, Value};
-use crate::{DeviceChoice, LossChoice, Precision, SelectionMetric, TaskKind};
+use crate::sections::{
+    AdapterPlan, CheckpointPlan, DataPlan, EvaluationPlan, ModelPlan, OptimizerPlan, RegularizationPlan, RunPlan,
+    SchedulePlan, TaskPlan, TrainPlan,
+};
+use crate::value::{Field, PlanValue, Value};
+use crate::{LossChoice, OptimizerKind, Sampling, SelectionMetric, TaskKind};
 
 impl Recipe {
     /// Fills in the defaults and checks the whole.
@@ -20,6 +24,8 @@ impl Recipe {
     pub fn resolve(&self) -> Result<Plan, RecipeError> {
         let mut resolver = Resolver { recipe: self, problems: self.problems().to_vec() };
         let plan = resolver.plan();
+        resolver.required_by_task();
+        resolver.suits_task();
         resolver.contradictions();
         let problems = resolver.problems;
         match plan {
@@ -29,7 +35,7 @@ impl Recipe {
     }
 }
 
-struct Resolver<'a> {
+pub(crate) struct Resolver<'a> {
     recipe: &'a Recipe,
     problems: Vec<Problem>,
 }
@@ -37,22 +43,38 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     /// The plan; `None` where a required key is missing, once all that are missing have been noted.
     fn plan(&mut self) -> Option<Plan> {
-        let (model, task, data) = (self.model(), self.task(), self.data());
+        let (model, task, data) = (ModelPlan::resolve(self), TaskPlan::resolve(self), DataPlan::resolve(self));
         Some(Plan {
-            task: task?,
-            train: self.train()?,
-            evaluation: self.evaluation()?,
-            run: self.run()?,
+            train: TrainPlan::resolve(self)?,
+            optimizer: OptimizerPlan::resolve(self)?,
+            schedule: SchedulePlan::resolve(self)?,
+            regularization: RegularizationPlan::resolve(self)?,
+            adapter: AdapterPlan::resolve(self)?,
+            checkpoint: CheckpointPlan::resolve(self)?,
+            evaluation: EvaluationPlan::resolve(self)?,
+            run: RunPlan::resolve(self)?,
             model: model?,
+            task: task?,
             data: data?,
         })
     }
 
-    fn model(&mut self) -> Option<ModelPlan> {
-        Some(ModelPlan {
-            path: self.get("model.path")?,
-            revision: self.get("model.revision")?,
-            offline: self.get("model.offline")?,
+    /// The value of a key that was not said, or whose word leaves it open, where it depends on other keys.
+    fn derived(&self, path: &str) -> Option<Value> {
+        let kind = self.kind();
+        let asks_questions = kind == TaskKind::QuestionAnswering;
+        let optimizer = self.optional("optimizer.kind").unwrap_or(OptimizerKind::AdamW);
+        Some(match path {
+            "task.loss" => kind.losses()[0].to_value(),
+            "evaluation.metric" => SelectionMetric::of(kind)[0].to_value(),
+            "data.text" if asks_questions => vec!["question".to_owned(), "context".to_owned()].to_value(),
+            "data.label" if asks_questions => "answers".to_owned().to_value(),
+            "data.max_length" if asks_questions => Value::Integer(384),
+            "data.max_length" => Value::Integer(128),
+            "optimizer.beta1" => Value::Float(if optimizer == OptimizerKind::Adafactor { 0.0 } else { 0.9 }),
+            "optimizer.beta2" => Value::Float(if optimizer == OptimizerKind::Lion { 0.99 } else { 0.999 }),
+            "run.output" => self.default_output().to_value(),
+            _ => return None,
         })
     }
 
@@ -60,33 +82,31 @@ impl Resolver<'_> {
         self.optional("task.kind").unwrap_or(TaskKind::Classification)
     }
 
-    fn task(&mut self) -> Option<TaskPlan> {
+    /// What was said must suit the task.
+    fn suits_task(&mut self) {
         let kind = self.kind();
-        let said: LossChoice = self.get("task.loss")?;
-        let losses = kind.losses();
-        let loss = if said == LossChoice::Auto { losses[0] } else { said };
-        self.require_for_task("task.loss", losses.contains(&loss), || {
-            (one_of(&losses.iter().map(|loss| loss.as_str()).collect::<Vec<_>>()), loss.to_string())
-        });
-        Some(TaskPlan {
-            kind,
-            loss,
-            label_smoothing: self.get("task.label_smoothing")?,
-            class_weights: self.get("task.class_weights")?,
-            positive_weights: self.get("task.positive_weights")?,
-            focal_gamma: self.get("task.focal_gamma")?,
-            huber_delta: self.get("task.huber_delta")?,
-            label_separator: self.optional("task.label_separator"),
-            mask_probability: self.get("task.mask_probability")?,
-            whole_word_masking: self.get("task.whole_word_masking")?,
-            line_by_line: self.get("task.line_by_line")?,
-            stride: self.get("task.stride")?,
-            max_answer_length: self.get("task.max_answer_length")?,
-            n_best: self.get("task.n_best")?,
-            pooling: self.get("task.pooling")?,
-            scale: self.get("task.scale")?,
-            margin: self.get("task.margin")?,
-        })
+        if let Some(loss) = self.value::<LossChoice>("task.loss") {
+            let losses: Vec<&str> = kind.losses().iter().map(|loss| loss.as_str()).collect();
+            self.require_for_task("task.loss", losses.contains(&loss.as_str()), || (one_of(&losses), loss.to_string()));
+        }
+        if let Some(metric) = self.value::<SelectionMetric>("evaluation.metric") {
+            let metrics: Vec<&str> = SelectionMetric::of(kind).iter().map(|metric| metric.as_str()).collect();
+            let suits = metrics.contains(&metric.as_str());
+            self.require_for_task("evaluation.metric", suits, || (one_of(&metrics), metric.to_string()));
+        }
+        if let Some(text) = self.value::<Vec<String>>("data.text") {
+            let (least, most) = kind.text_columns();
+            self.require_for_task("data.text", (least..=most).contains(&text.len()), || {
+                let expected =
+                    if least == most { format!("{least} column(s)") } else { format!("{least} or {most} columns") };
+                (expected, text.len().to_string())
+            });
+        }
+        if self.value("train.sampling") == Some(Sampling::ClassBalanced) {
+            self.require_for_task("train.sampling", kind == TaskKind::Classification, || {
+                ("shuffled or length-grouped".to_owned(), Sampling::ClassBalanced.to_string())
+            });
+        }
     }
 
     /// Notes a problem unless a value that was said suits the task.
@@ -99,97 +119,18 @@ impl Resolver<'_> {
         }
     }
 
-    /// The columns of a task that has its own where none are said.
-    fn columns(&mut self) -> (Option<Vec<String>>, Option<String>) {
+    /// Keys that a task needs and others do not.
+    fn required_by_task(&mut self) {
         let kind = self.kind();
-        if kind == TaskKind::QuestionAnswering {
-            let text = self.optional("data.text");
-            let text: Vec<String> = text.unwrap_or_else(|| vec!["question".to_owned(), "context".to_owned()]);
-            return (Some(text), Some(self.optional("data.label").unwrap_or_else(|| "answers".to_owned())));
-        }
-        let text = self.get("data.text");
-        let label = self.optional("data.label");
-        if label.is_none() && !kind.label_is_optional() {
+        let has = |path| self.recipe.settings.contains_key(path) || self.derived(path).is_some();
+        let label_is_missing = !kind.label_is_optional() && !has("data.label");
+        let choices_are_missing = kind == TaskKind::MultipleChoice && !has("data.choices");
+        if label_is_missing {
             self.note_missing("data.label");
         }
-        (text, label)
-    }
-
-    fn data(&mut self) -> Option<DataPlan> {
-        // All are asked for before any is needed, so that all that are missing are named.
-        let train = self.get("data.train");
-        let (text, label) = self.columns();
-        let choices: Option<Vec<String>> = self.optional("data.choices");
-        if choices.is_none() && self.kind() == TaskKind::MultipleChoice {
+        if choices_are_missing {
             self.note_missing("data.choices");
         }
-        if let Some(text) = &text {
-            let (least, most) = self.kind().text_columns();
-            self.require_for_task("data.text", (least..=most).contains(&text.len()), || {
-                let expected =
-                    if least == most { format!("{least} column(s)") } else { format!("{least} or {most} columns") };
-                (expected, text.len().to_string())
-            });
-        }
-        Some(DataPlan {
-            train: train?,
-            validation: self.optional("data.validation"),
-            test: self.optional("data.test"),
-            format: self.get::<DataFormat>("data.format")?,
-            columns: self.optional("data.columns"),
-            text: text?,
-            label,
-            label_names: self.optional("data.label_names"),
-            choices,
-            max_length: self.optional("data.max_length").unwrap_or(match self.kind() {
-                TaskKind::QuestionAnswering => 384,
-                _ => 128,
-            }),
-            validation_fraction: self.get("data.validation_fraction")?,
-        })
-    }
-
-    fn train(&mut self) -> Option<TrainPlan> {
-        Some(TrainPlan {
-            epochs: self.get("train.epochs")?,
-            max_steps: self.optional("train.max_steps"),
-            batch_size: self.get("train.batch_size")?,
-            micro_batch_size: self.optional("train.micro_batch_size"),
-            learning_rate: self.get("train.learning_rate")?,
-            warmup_fraction: self.get("train.warmup_fraction")?,
-            weight_decay: self.get("train.weight_decay")?,
-            max_grad_norm: self.get("train.max_grad_norm")?,
-            adam_beta1: self.get("train.adam_beta1")?,
-            adam_beta2: self.get("train.adam_beta2")?,
-            adam_epsilon: self.get("train.adam_epsilon")?,
-            log_every: self.get("train.log_every")?,
-        })
-    }
-
-    fn evaluation(&mut self) -> Option<EvaluationPlan> {
-        let said: SelectionMetric = self.get("evaluation.metric")?;
-        let metrics = SelectionMetric::of(self.kind());
-        let metric = if said == SelectionMetric::Auto { metrics[0] } else { said };
-        self.require_for_task("evaluation.metric", metrics.contains(&metric), || {
-            (one_of(&metrics.iter().map(|metric| metric.as_str()).collect::<Vec<_>>()), metric.to_string())
-        });
-        Some(EvaluationPlan {
-            batch_size: self.get("evaluation.batch_size")?,
-            metric,
-            tune_thresholds: self.get("evaluation.tune_thresholds")?,
-            calibrate: self.get("evaluation.calibrate")?,
-            bootstrap_samples: self.get("evaluation.bootstrap_samples")?,
-        })
-    }
-
-    fn run(&mut self) -> Option<RunPlan> {
-        Some(RunPlan {
-            output: self.optional("run.output").unwrap_or_else(|| self.default_output()),
-            seed: self.get("run.seed")?,
-            device: self.get::<DeviceChoice>("run.device")?,
-            precision: self.get::<Precision>("run.precision")?,
-            threads: self.optional("run.threads"),
-        })
     }
 
     /// `runs/` and the name of the recipe, or else of the training file.
@@ -202,18 +143,26 @@ impl Resolver<'_> {
         Path::new("runs").join(stem.unwrap_or("run".into()))
     }
 
-    fn optional<T: FromValue>(&self, path: &'static str) -> Option<T> {
+    fn optional<T: PlanValue>(&self, path: &'static str) -> Option<T> {
         self.recipe.settings.get(path).and_then(|setting| T::from_value(&setting.value))
     }
 
-    /// What was said, or the default; `None`, with the problem noted, where there is neither.
-    fn get<T: FromValue>(&mut self, path: &'static str) -> Option<T> {
-        let key = keys::find(path)?;
-        let value = self.optional(path).or_else(|| default_of(key).and_then(|value| T::from_value(&value)));
-        if value.is_none() {
+    /// What was said, or else what follows from other keys, or else the default; `None`, with the problem noted, where
+    /// there must be a value and is none.
+    pub(crate) fn get<T: Field>(&mut self, path: &'static str) -> Option<T> {
+        let field = self.value(path);
+        if field.is_none() {
             self.note_missing(path);
         }
-        value
+        field
+    }
+
+    fn value<T: Field>(&self, path: &'static str) -> Option<T> {
+        let said = self.recipe.settings.get(path).map(|setting| setting.value.clone());
+        let leaves_open = said.as_ref().is_none_or(|said| *said == Value::Text("auto".to_owned()));
+        let derived = if leaves_open { self.derived(path) } else { None };
+        let value = derived.or(said).or_else(|| keys::find(path).and_then(default_of));
+        T::from_said(value.as_ref()).ok()
     }
 
     fn note_missing(&mut self, path: &'static str) {

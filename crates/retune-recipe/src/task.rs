@@ -121,16 +121,22 @@ impl FromStr for Weights {
             "balanced" => return Ok(Self::Balanced),
             _ => {}
         }
-        let weight = |pair: &str| {
-            let (name, number) = pair.rsplit_once('=')?;
-            let number: f64 = number.trim().parse().ok()?;
-            (number.is_finite() && number > 0.0 && !name.trim().is_empty()).then(|| (name.trim().to_owned(), number))
-        };
-        text.split(',').map(weight).collect::<Option<Vec<_>>>().map(Self::Given).ok_or_else(|| ChoiceError {
+        pairs(text, |number| number > 0.0).map(Self::Given).ok_or_else(|| ChoiceError {
             expected: "none, balanced, or weights above 0 by name, as \"spam=2, ham=0.5\"".to_owned(),
             ..ChoiceError::new(&["none", "balanced"], text)
         })
     }
+}
+
+/// Names with finite numbers that lie in a range: `spam=2, ham=0.5`.
+pub(crate) fn pairs(text: &str, lies_in_range: impl Fn(f64) -> bool) -> Option<Vec<(String, f64)>> {
+    let pair = |pair: &str| {
+        let (name, number) = pair.rsplit_once('=')?;
+        let number: f64 = number.trim().parse().ok()?;
+        let is_fine = number.is_finite() && lies_in_range(number) && !name.trim().is_empty();
+        is_fine.then(|| (name.trim().to_owned(), number))
+    };
+    text.split(',').map(pair).collect()
 }
 
 impl fmt::Display for Weights {

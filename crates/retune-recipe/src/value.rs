@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::choices::{DataFormat, DeviceChoice, Precision};
 use crate::metric::SelectionMetric;
+use crate::strategy::{AdapterKind, DecayShape, Factors, NonFinite, OptimizerKind, Sampling, ScheduleKind, Trained};
 use crate::task::{LossChoice, PoolingChoice, TaskKind, Weights};
 
 /// The value of a key. Its `Display` is TOML.
@@ -40,76 +41,157 @@ fn quoted(text: impl AsRef<str>) -> String {
     toml_edit::Value::from(text.as_ref()).to_string()
 }
 
-/// What a checked [`Value`] becomes in the plan. `None` where the value is of another kind.
-pub(crate) trait FromValue: Sized {
+/// What a checked [`Value`] becomes in the plan, and what it becomes again in `plan.toml`.
+pub(crate) trait PlanValue: Sized {
+    /// `None` where the value is of another kind.
     fn from_value(value: &Value) -> Option<Self>;
+
+    fn to_value(&self) -> Value;
 }
 
-impl FromValue for String {
+impl PlanValue for String {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Text(text) => Some(text.clone()),
             _ => None,
         }
     }
-}
 
-impl FromValue for PathBuf {
-    fn from_value(value: &Value) -> Option<Self> {
-        String::from_value(value).map(PathBuf::from)
+    fn to_value(&self) -> Value {
+        Value::Text(self.clone())
     }
 }
 
-impl FromValue for Vec<String> {
+impl PlanValue for PathBuf {
+    fn from_value(value: &Value) -> Option<Self> {
+        String::from_value(value).map(PathBuf::from)
+    }
+
+    /// TOML is UTF-8, so a path that came from a recipe is too, and nothing is lost.
+    fn to_value(&self) -> Value {
+        Value::Text(self.to_string_lossy().into_owned())
+    }
+}
+
+impl PlanValue for Vec<String> {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Texts(texts) => Some(texts.clone()),
             _ => None,
         }
     }
+
+    fn to_value(&self) -> Value {
+        Value::Texts(self.clone())
+    }
 }
 
-impl FromValue for u64 {
+impl PlanValue for u64 {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Integer(number) => Some(*number),
             _ => None,
         }
     }
-}
 
-impl FromValue for usize {
-    fn from_value(value: &Value) -> Option<Self> {
-        u64::from_value(value).and_then(|number| usize::try_from(number).ok())
+    fn to_value(&self) -> Value {
+        Value::Integer(*self)
     }
 }
 
-impl FromValue for f64 {
+impl PlanValue for usize {
+    fn from_value(value: &Value) -> Option<Self> {
+        u64::from_value(value).and_then(|number| usize::try_from(number).ok())
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Integer(*self as u64)
+    }
+}
+
+impl PlanValue for f64 {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Float(number) => Some(*number),
             _ => None,
         }
     }
+
+    fn to_value(&self) -> Value {
+        Value::Float(*self)
+    }
 }
 
-impl FromValue for bool {
+impl PlanValue for bool {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Switch(switch) => Some(*switch),
             _ => None,
         }
     }
+
+    fn to_value(&self) -> Value {
+        Value::Switch(*self)
+    }
 }
 
-macro_rules! from_choice {
-    ($($choice:ty),+) => {
-        $(impl FromValue for $choice {
+macro_rules! choice_values {
+    ($($choice:ty),+ $(,)?) => {
+        $(impl PlanValue for $choice {
             fn from_value(value: &Value) -> Option<Self> {
                 String::from_value(value).and_then(|text| <$choice>::from_str(&text).ok())
+            }
+
+            fn to_value(&self) -> Value {
+                Value::Text(self.to_string())
             }
         })+
     };
 }
 
-from_choice!(DataFormat, DeviceChoice, LossChoice, PoolingChoice, Precision, SelectionMetric, TaskKind, Weights);
+choice_values!(
+    AdapterKind,
+    DataFormat,
+    DecayShape,
+    DeviceChoice,
+    Factors,
+    LossChoice,
+    NonFinite,
+    OptimizerKind,
+    PoolingChoice,
+    Precision,
+    Sampling,
+    ScheduleKind,
+    SelectionMetric,
+    TaskKind,
+    Trained,
+    Weights,
+);
+
+/// A field of the plan: a value, or perhaps one.
+pub(crate) trait Field: Sized {
+    /// From what was said or is the default; `Err` where there must be one and is none.
+    fn from_said(value: Option<&Value>) -> Result<Self, ()>;
+
+    fn entry(&self) -> Option<Value>;
+}
+
+impl<T: PlanValue> Field for T {
+    fn from_said(value: Option<&Value>) -> Result<Self, ()> {
+        value.and_then(T::from_value).ok_or(())
+    }
+
+    fn entry(&self) -> Option<Value> {
+        Some(self.to_value())
+    }
+}
+
+impl<T: PlanValue> Field for Option<T> {
+    fn from_said(value: Option<&Value>) -> Result<Self, ()> {
+        Ok(value.and_then(T::from_value))
+    }
+
+    fn entry(&self) -> Option<Value> {
+        self.as_ref().map(T::to_value)
+    }
+}

@@ -127,8 +127,9 @@ pub enum TrainError {
     },
     /// The loss or the gradient is not a number any more.
     #[error(
-        "step {step}: the {what} is {value}; the run stops before the model is spoilt (rows {rows:?} of the training \
-         data). Try a lower train.learning_rate, or run.precision = \"fp32\""
+        "step {step}: the {what} is {value}{place}; the run stops before the model is spoilt ({} of the training data). \
+         Try a lower train.learning_rate, or run.precision = \"fp32\"; train.non_finite = \"skip\" leaves such batches out",
+        rows_in_words(rows)
     )]
     NotFinite {
         /// The step, from 1.
@@ -137,9 +138,36 @@ pub enum TrainError {
         what: &'static str,
         /// Its value.
         value: f64,
-        /// The rows of the batch, from 0, at most eight.
+        /// The rows of the batch, from 0.
         rows: Vec<usize>,
+        /// Where it first appeared, begun by a comma; empty where that is not known.
+        place: String,
     },
+    /// Batch after batch was left out.
+    #[error(
+        "step {step}: the last {batches} batches in a row were left out, since their loss or gradient was not finite. Try a \
+         lower train.learning_rate, or run.precision = \"fp32\""
+    )]
+    NothingButSkipped {
+        /// The step, from 1.
+        step: u64,
+        /// How many.
+        batches: u64,
+    },
+    /// One example alone needs more memory than there is.
+    #[error(
+        "there is not enough memory for one example; set data.max_length lower, train.recompute = true, or take a smaller model"
+    )]
+    OutOfMemory,
+}
+
+/// The first rows of a batch, and how many more there are.
+fn rows_in_words(rows: &[usize]) -> String {
+    const MOST: usize = 8;
+
+    let first: Vec<String> = rows.iter().take(MOST).map(usize::to_string).collect();
+    let more = if rows.len() > MOST { format!(" and {} more", rows.len() - MOST) } else { String::new() };
+    format!("rows {}{more}, counted from 0,", first.join(", "))
 }
 
 fn write_hint(error: &io::Error) -> &'static str {

@@ -18,6 +18,29 @@ pub enum Event<'a> {
     },
     /// An optimiser step is done.
     Step(&'a StepReport),
+    /// A loss lies far above those before it.
+    Spike {
+        /// The step, from 1.
+        step: u64,
+        /// The loss.
+        loss: f64,
+        /// The running mean before it.
+        mean: f64,
+    },
+    /// A batch was left out, since its loss or gradient was not finite.
+    Skipped {
+        /// The step, from 1.
+        step: u64,
+        /// How many were left out so far.
+        skipped: u64,
+    },
+    /// A batch did not fit into memory and was computed in smaller parts, as those after it will be.
+    Split {
+        /// The step, from 1.
+        step: u64,
+        /// Tokens of the part that did not fit.
+        tokens: usize,
+    },
     /// An evaluation has come so far.
     Evaluating {
         /// Examples done.

@@ -28,6 +28,8 @@ pub enum Outcome {
         total_steps: u64,
         /// The checkpoint.
         checkpoint: PathBuf,
+        /// Whether it paused at the end of an epoch, as it was told from the start.
+        asked: bool,
     },
 }
 
@@ -52,7 +54,8 @@ pub struct Summary {
     pub predictions: Option<PathBuf>,
 }
 
-/// Tunes and tests the best model, writes it, and clears the checkpoints, which have served.
+/// Tunes and tests the best model, writes it, and clears the checkpoints, which have served. A run that ends in here goes
+/// on from its last checkpoint, and does all of it again.
 pub(crate) fn finish<T: Task>(
     trainer: &mut Trainer<T>,
     state: TrainingState,
@@ -62,7 +65,8 @@ pub(crate) fn finish<T: Task>(
 ) -> Result<Outcome, TrainError> {
     let best = state.best.unwrap_or(Best { epoch: 0, step: state.step, value: f64::NAN });
     if best.step != state.step {
-        checkpoint::restore(&checkpoint::best_path(&directory.checkpoints()), trainer.network.parameters().iter())?;
+        let path = checkpoint::best_path(&directory.checkpoints(), best.step);
+        checkpoint::restore(&path, trainer.network.parameters().iter())?;
     }
     let tuned = trainer.tune(watch)?;
     let trainer = &*trainer;
@@ -75,10 +79,6 @@ pub(crate) fn finish<T: Task>(
     let bootstrap = (samples > 0).then(|| Bootstrap::new(samples, trainer.plan.run.seed)).transpose()?;
     let outputs = trainer.outputs(encoded, watch)?;
     let evaluation = task.score(examples, encoded, &outputs, bootstrap.as_ref())?;
-    let card = model_card::card(&trainer.plan, &trainer.source.name, &task.describe(), split, &evaluation);
-    let model = directory.model();
-    let config = task.configure(&trainer.config, trainer.architecture);
-    model_directory::write(&model, &trainer.source, &config, &trainer.network, &card)?;
     let mut columns = table(&task.predict(examples, encoded, &outputs, false)?);
     if let Some(labels) = task.label_column(examples) {
         columns.insert(1.min(columns.len()), text_column("label", labels));
@@ -89,8 +89,13 @@ pub(crate) fn finish<T: Task>(
     if has_predictions {
         write_table(&predictions, columns)?;
     }
-    let epoch = best.step as f64 / trainer.order.batches_per_epoch() as f64;
+    let epoch = trainer.rhythm.epoch(best.step);
     directory.log(&final_record(split, best.step, epoch, &evaluation, throughput))?;
+    // The model comes last, and the checkpoints go after it: who finds a model and no checkpoints finds a finished run.
+    let card = model_card::card(&trainer.plan, &trainer.source.name, &task.describe(), split, &evaluation);
+    let model = directory.model();
+    let config = task.configure(&trainer.config, trainer.architecture);
+    model_directory::write(&model, &trainer.source, &config, &trainer.network, &card)?;
     let folder = directory.checkpoints();
     fs::remove_dir_all(&folder).map_err(|source| TrainError::Write { path: folder, source })?;
     Ok(Outcome::Finished(Box::new(Summary {

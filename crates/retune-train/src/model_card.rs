@@ -62,7 +62,7 @@ pub(crate) fn card(plan: &Plan, base_model: &str, about: &str, split: &str, eval
         train.epochs,
         train.batch_size,
         train.learning_rate,
-        train.warmup_fraction,
+        plan.schedule.warmup_fraction,
         train.weight_decay,
         train.max_grad_norm,
         plan.data.max_length,

@@ -5,7 +5,8 @@ use std::path::Path;
 use retune_attention::Mode;
 use retune_models::registry::Sizes;
 use retune_models::{
-    HeadPolicy, LoadReport, Model, ModelConfig, ModelError, PackedInput, ParameterSet, SentenceEncoder, write_model,
+    HeadPolicy, LoadReport, Model, ModelConfig, ModelError, PackedInput, ParameterSet, SentenceEncoder, Trace,
+    write_model,
 };
 use tch::{Device, Tensor};
 
@@ -55,6 +56,14 @@ impl Network {
         match self {
             Self::Headed(model) => model.forward_at(input, positions, mode),
             Self::Sentence(encoder) => encoder.forward(input, mode),
+        }
+    }
+
+    /// The embeddings' and each layer's output, without dropout: `layers + 1` tensors `[t, d]`.
+    pub fn hidden_states(&self, input: &PackedInput) -> Vec<Tensor> {
+        match self {
+            Self::Headed(model) => model.forward_traced(input, Mode::Evaluate, Trace::HiddenStates).hidden_states,
+            Self::Sentence(encoder) => encoder.hidden_states(input),
         }
     }
 

@@ -44,6 +44,16 @@ pub(crate) fn train_record(report: &StepReport, loss: f64, tokens_per_second: f6
     })
 }
 
+/// A line about a loss far above those before it, and the rows that it is of.
+pub(crate) fn spike_record(step: u64, loss: f64, mean: f64, rows: &[usize]) -> Value {
+    json!({ "event": "spike", "step": step, "loss": loss, "mean": mean, "rows": rows })
+}
+
+/// A line about a batch that was left out.
+pub(crate) fn skipped_record(step: u64, rows: &[usize], skipped: u64) -> Value {
+    json!({ "event": "skipped", "step": step, "rows": rows, "skipped": skipped })
+}
+
 /// A line about an evaluation.
 pub(crate) fn evaluation_record(split: &str, step: u64, epoch: f64, evaluation: &Evaluation) -> Value {
     json!({ "event": "evaluation", "split": split, "step": step, "epoch": epoch, "scores": evaluation.values() })

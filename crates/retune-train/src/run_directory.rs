@@ -111,7 +111,12 @@ impl RunDirectory {
             .map_err(|source| TrainError::Write { path: self.path.join(METRICS), source })
     }
 
-    /// Drops the lines of steps after `step`, which a resumed run is about to write again.
+    /// A handle of `metrics.jsonl`, for whoever waits until it is on disk.
+    pub(crate) fn log_file(&self) -> Result<File, TrainError> {
+        self.metrics.try_clone().map_err(|source| TrainError::Write { path: self.path.join(METRICS), source })
+    }
+
+    /// Drops the lines of steps after `step`, and of the end of the run, which a resumed run is about to write again.
     ///
     /// # Errors
     /// The file cannot be read or written.
@@ -120,7 +125,9 @@ impl RunDirectory {
         let text = fs::read_to_string(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
         let stays = |line: &&str| {
             let record: Option<Value> = serde_json::from_str(line).ok();
-            record.and_then(|record| record.get("step")?.as_u64()).is_some_and(|at| at <= step)
+            record.is_some_and(|record| {
+                record["event"] != "final" && record["step"].as_u64().is_some_and(|at| at <= step)
+            })
         };
         let kept: String = text.lines().filter(stays).flat_map(|line| [line, "\n"]).collect();
         let partial = self.path.join(".metrics.partial");

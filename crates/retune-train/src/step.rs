@@ -1,17 +1,21 @@
-//! One optimiser step: forward, loss, backward, clip, AdamW.
+//! One optimiser step: forward, loss, backward, clip, optimiser.
+
+use std::collections::VecDeque;
 
 use retune_attention::Mode;
+use retune_recipe::NonFinite;
 use retune_torch::optim::{global_norm, scale};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::TrainError;
 use crate::batch::to_input;
 use crate::evaluate::Computation;
+use crate::memory::within_memory;
 use crate::network::Network;
 use crate::optimizer::AdamW;
-use crate::task::{Batch, Task};
+use crate::task::{Batch, Encoded, Task};
 
-/// What a step needs besides the model and the batch.
+/// What a step needs besides the model and the rows.
 #[derive(Debug, Clone, Copy)]
 pub struct StepSettings {
     /// Where and in which number format.
@@ -20,65 +24,154 @@ pub struct StepSettings {
     pub learning_rate: f64,
     /// The global norm that gradients are clipped to; 0 turns clipping off.
     pub max_gradient_norm: f64,
+    /// The size that each element of a gradient is clipped to before; 0 turns it off.
+    pub max_gradient_value: f64,
+    /// What happens at a loss or gradient that is not finite.
+    pub non_finite: NonFinite,
     /// The step's number, from 1, for messages.
     pub step: u64,
 }
 
+/// The rows of a step, in the parts that are computed one after another.
+#[derive(Debug)]
+pub struct StepRows<'a, T: Task> {
+    /// The training data.
+    pub encoded: &'a Encoded<T::Targets>,
+    /// The epoch, from 0: what is masked hangs on it.
+    pub epoch: u64,
+    /// The parts.
+    pub parts: Vec<Vec<usize>>,
+}
+
 /// What a step saw.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StepNumbers {
     /// The batch's mean loss, before the step.
     pub loss: f64,
     /// The gradient's global 2-norm, before clipping.
     pub gradient_norm: f64,
+    /// Tokens in the batch.
+    pub tokens: usize,
+    /// Tokens of the smallest part that did not fit into memory and was computed in halves.
+    pub too_large: Option<usize>,
+    /// Whether the parameters moved: not where a number was not finite, and the batch is to be skipped.
+    pub moved: bool,
 }
 
 /// Moves the network by one step on a batch, which may come in parts: losses are summed over all of them and divided by
-/// their whole weight, so that the parts' sizes make no difference.
+/// their whole weight, so that the parts' sizes make no difference. A part for which there is not enough memory is computed
+/// in halves.
 ///
 /// # Errors
-/// The loss or the gradient's norm is not finite (the model is left as it was), or libtorch refuses.
+/// The loss or the gradient's norm is not finite and the settings say to stop (the model is left as it was), one example
+/// alone does not fit into memory, or libtorch refuses.
 pub fn train_step<T: Task>(
     network: &Network,
     task: &T,
     optimizer: &mut AdamW,
-    parts: Vec<Batch>,
+    rows: &StepRows<'_, T>,
     settings: &StepSettings,
 ) -> Result<StepNumbers, TrainError> {
-    let parameters: Vec<&Tensor> = network.parameters().iter().map(|(_, tensor)| tensor).collect();
-    let rows: Vec<usize> = parts.iter().flat_map(|part| part.packed.rows.iter().copied()).take(8).collect();
+    let mut sums = Sums::default();
+    let parts = rows.parts.iter().map(|part| task.batch(rows.encoded, part, rows.epoch));
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let tokens = parts.iter().map(|part| part.packed.tokens()).sum();
     // A batch in which nothing is asked (no word was masked) has the loss 0 over nothing, not 0/0.
     let weight: f64 = parts.iter().map(|part| part.weight).sum();
     let weight = if weight > 0.0 { weight } else { 1.0 };
-    let mut loss = None;
-    let mut gradients: Vec<Tensor> = Vec::new();
-    for part in parts {
-        let (part_loss, part_gradients) = backward(network, task, &parameters, part, weight, settings)?;
-        loss = Some(match loss {
-            None => part_loss,
-            Some(sum) => sum + part_loss,
-        });
-        add(&mut gradients, part_gradients);
+    let parameters: Vec<&Tensor> = network.parameters().iter().map(|(_, tensor)| tensor).collect();
+    let mut too_large = None;
+
+    let mut waiting: VecDeque<(&[usize], Batch)> = rows.parts.iter().map(Vec::as_slice).zip(parts).collect();
+    while let Some((part, batch)) = waiting.pop_front() {
+        let size = batch.packed.tokens();
+        let draws = Draws::now(settings.computation.device)?;
+        match within_memory(|| backward(network, task, &parameters, batch, weight, settings)) {
+            Ok((loss, gradients)) => sums.add(loss, gradients),
+            Err(TrainError::OutOfMemory) if part.len() > 1 && task.splits() => {
+                draws.restore()?;
+                too_large = Some(size);
+                let (first, second) = part.split_at(part.len() / 2);
+                for half in [second, first] {
+                    waiting.push_front((half, task.batch(rows.encoded, half, rows.epoch)?));
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
+    let Sums { loss, gradients } = sums;
     let loss = loss.unwrap_or_else(|| Tensor::from(0.0));
     // What had no part in the loss has no gradient, and none in its norm.
     let present: Vec<Tensor> = gradients.iter().filter(|one| one.defined()).map(Tensor::shallow_clone).collect();
+    if settings.max_gradient_value > 0.0 {
+        for gradient in &present {
+            let _ = gradient.shallow_clone().clamp_(-settings.max_gradient_value, settings.max_gradient_value);
+        }
+    }
     let norm = global_norm(&present)?;
     if settings.max_gradient_norm > 0.0 {
         // As torch.nn.utils.clip_grad_norm_: the factor stays on the device, and 1 is its largest value.
         scale(&present, &(settings.max_gradient_norm / (&norm + 1e-6)).clamp_max(1.0))?;
     }
-    let finite = |what, tensor: &Tensor| {
-        let value = f64::try_from(tensor)?;
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(TrainError::NotFinite { step: settings.step, what, value, rows: rows.clone() })
-        }
+    let mut numbers = StepNumbers {
+        loss: f64::try_from(&loss)?,
+        gradient_norm: f64::try_from(&norm)?,
+        tokens,
+        too_large,
+        moved: true,
     };
-    let numbers = StepNumbers { loss: finite("loss", &loss)?, gradient_norm: finite("gradient norm", &norm)? };
+    if !numbers.loss.is_finite() || !numbers.gradient_norm.is_finite() {
+        if settings.non_finite == NonFinite::Skip {
+            numbers.moved = false;
+            return Ok(numbers);
+        }
+        return Err(not_finite(network, &gradients, &numbers, rows.parts.concat(), settings.step));
+    }
     optimizer.step(&gradients, settings.learning_rate)?;
     Ok(numbers)
+}
+
+/// The loss and the gradients of the parts so far.
+#[derive(Debug, Default)]
+struct Sums {
+    loss: Option<Tensor>,
+    gradients: Vec<Tensor>,
+}
+
+impl Sums {
+    fn add(&mut self, loss: Tensor, gradients: Vec<Tensor>) {
+        self.loss = Some(match self.loss.take() {
+            None => loss,
+            Some(sum) => sum + loss,
+        });
+        if self.gradients.is_empty() {
+            self.gradients = gradients;
+            return;
+        }
+        for (sum, one) in self.gradients.iter_mut().zip(gradients) {
+            if !sum.defined() {
+                *sum = one;
+            } else if one.defined() {
+                let _ = sum.g_add_(&one);
+            }
+        }
+    }
+}
+
+/// The state of the generators that dropout draws from, so that what is computed again draws the same.
+struct Draws {
+    device: Device,
+    state: Vec<u8>,
+}
+
+impl Draws {
+    fn now(device: Device) -> Result<Self, TrainError> {
+        Ok(Self { device, state: retune_torch::random::state(device)? })
+    }
+
+    fn restore(&self) -> Result<(), TrainError> {
+        Ok(retune_torch::random::set_state(self.device, &self.state)?)
+    }
 }
 
 /// One part's share of the loss, without a graph, and of the gradients.
@@ -104,17 +197,22 @@ fn backward<T: Task>(
     Ok((loss.detach(), gradients))
 }
 
-/// Adds the gradients of one more part.
-fn add(sums: &mut Vec<Tensor>, more: Vec<Tensor>) {
-    if sums.is_empty() {
-        *sums = more;
-        return;
-    }
-    for (sum, one) in sums.iter_mut().zip(more) {
-        if !sum.defined() {
-            *sum = one;
-        } else if one.defined() {
-            let _ = sum.g_add_(&one);
-        }
-    }
+/// What is not finite, as far as the gradients tell: in the backward pass, the last parameters come first.
+fn not_finite(
+    network: &Network,
+    gradients: &[Tensor],
+    numbers: &StepNumbers,
+    rows: Vec<usize>,
+    step: u64,
+) -> TrainError {
+    let is_wrong = |gradient: &Tensor| gradient.defined() && gradient.isfinite().all().int64_value(&[]) == 0;
+    let (what, value, place) = if numbers.loss.is_finite() {
+        let named = network.parameters().iter().zip(gradients);
+        let first = named.filter(|(_, gradient)| is_wrong(gradient)).last();
+        let place = first.map(|((name, _), _)| format!(", first in the gradient of {name}"));
+        ("gradient norm", numbers.gradient_norm, place)
+    } else {
+        ("loss", numbers.loss, None)
+    };
+    TrainError::NotFinite { step, what, value, rows, place: place.unwrap_or_default() }
 }

@@ -92,6 +92,16 @@ pub trait Task: Debug + Sized {
     /// Stored tokens cannot be read.
     fn batch(&self, encoded: &Encoded<Self::Targets>, rows: &[usize], epoch: u64) -> Result<Batch, TrainError>;
 
+    /// Whether a batch may be computed in parts: not where its examples are compared with each other.
+    fn splits(&self) -> bool {
+        true
+    }
+
+    /// The class of a training row, where each has one.
+    fn class_of(&self, _examples: &Self::Examples, _row: usize) -> Option<usize> {
+        None
+    }
+
     /// The loss of a batch, summed over its items: `outputs` is what the output layer gives for it, and the targets are on
     /// its device.
     fn loss(&self, outputs: &Tensor, batch: &Batch, layout: &retune_attention::SequenceLayout) -> Tensor;

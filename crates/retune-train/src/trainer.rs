@@ -1,28 +1,27 @@
 //! The training loop: one batch from rows to a better model, and a run from its first step to its finished model.
 
 use std::fs;
-use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use retune_data::EpochOrder;
 use retune_models::registry::Architecture;
-use retune_models::{HeadPolicy, LoadReport, ModelConfig};
+use retune_models::{LoadReport, ModelConfig, Snapshot};
 use retune_recipe::{Plan, SelectionMetric};
-use tch::Device;
 
-use crate::checkpoint::{self, Best, TrainingState};
+use crate::checkpoint::{self, Best, Job, Kept, TrainingState, Writer};
+use crate::diagnose::first_not_finite;
 use crate::evaluate::{Computation, Outputs, evaluate};
 use crate::evaluation::is_better;
 use crate::event::{Event, Logged, StepReport};
 use crate::finish::{Outcome, finish};
-use crate::model_directory::{Source, load_tokenizer};
+use crate::model_directory::Source;
 use crate::network::Network;
-use crate::optimizer::{AdamW, AdamWSettings};
-use crate::record::{Throughput, evaluation_record, train_record};
+use crate::optimizer::AdamW;
+use crate::record::{Throughput, evaluation_record, skipped_record, spike_record, train_record};
+use crate::rhythm::Rhythm;
 use crate::schedule::LinearSchedule;
-use crate::step::{StepSettings, train_step};
+use crate::step::{StepRows, StepSettings, train_step};
 use crate::task::{Encoded, Splits, Task};
 use crate::{RunDirectory, TrainError};
 
@@ -35,96 +34,22 @@ pub struct Trainer<T: Task> {
     pub(crate) architecture: &'static Architecture,
     pub(crate) task: T,
     pub(crate) data: Splits<T::Examples>,
-    train: Encoded<T::Targets>,
+    pub(crate) train: Encoded<T::Targets>,
     pub(crate) validation: Encoded<T::Targets>,
     pub(crate) test: Option<Encoded<T::Targets>>,
     pub(crate) network: Network,
-    load_report: LoadReport,
-    optimizer: AdamW,
-    schedule: LinearSchedule,
+    pub(crate) load_report: LoadReport,
+    pub(crate) optimizer: AdamW,
+    pub(crate) schedule: LinearSchedule,
     pub(crate) order: EpochOrder,
-    computation: Computation,
+    pub(crate) rhythm: Rhythm,
+    pub(crate) computation: Computation,
 }
 
+/// Batches in a row that may be left out before a run is given up.
+const MOST_SKIPPED: u64 = 20;
+
 impl<T: Task> Trainer<T> {
-    /// Loads and tokenises everything that a plan needs. The seed is set before anything is drawn.
-    ///
-    /// # Errors
-    /// All that can be wrong with the model's files, and what libtorch refuses.
-    pub fn new(
-        plan: Plan,
-        source: Source,
-        mut task: T,
-        data: Splits<T::Examples>,
-        device: Device,
-    ) -> Result<Self, TrainError> {
-        retune_torch::random::seed(plan.run.seed);
-        let config = ModelConfig::read(&source.directory)?;
-        task.size(&config);
-        let (network, load_report) =
-            Network::load(&source.directory, &config, task.output(), HeadPolicy::Draw, plan.data.max_length, device)?;
-        let tokenizer =
-            load_tokenizer(&source.directory, &network, plan.data.max_length)?.with_cache(source.tokens.clone());
-        task.prepare(&tokenizer, &source.directory)?;
-        let train = task.encode(&data.train, &tokenizer)?;
-        let validation = task.encode(&data.validation, &tokenizer)?;
-        let test = data.test.as_ref().map(|test| task.encode(test, &tokenizer)).transpose()?;
-        let at_least_one = |size: usize| NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
-        let order = EpochOrder::new(plan.run.seed, at_least_one(train.rows()), at_least_one(plan.train.batch_size));
-        let all_epochs = (plan.train.epochs * order.batches_per_epoch() as f64).ceil() as u64;
-        let total_steps = plan.train.max_steps.map_or(all_epochs, |most| all_epochs.min(most as u64));
-        let settings = AdamWSettings {
-            beta1: plan.train.adam_beta1,
-            beta2: plan.train.adam_beta2,
-            epsilon: plan.train.adam_epsilon,
-            weight_decay: plan.train.weight_decay,
-        };
-        Ok(Self {
-            architecture: Architecture::of(&config)?,
-            config,
-            optimizer: AdamW::new(network.parameters(), settings),
-            schedule: LinearSchedule::new(total_steps, plan.train.warmup_fraction),
-            computation: Computation {
-                device,
-                precision: plan.run.precision,
-                batch_size: at_least_one(plan.evaluation.batch_size),
-            },
-            plan,
-            source,
-            task,
-            data,
-            train,
-            validation,
-            test,
-            network,
-            load_report,
-            order,
-        })
-    }
-
-    /// What the checkpoint lacked, and had besides.
-    pub fn load_report(&self) -> &LoadReport {
-        &self.load_report
-    }
-
-    /// What the user should know of the data: for each data set, lines such as how many texts were cut.
-    pub fn notes(&self) -> Vec<(&'static str, &str)> {
-        let sets =
-            [("training", Some(&self.train)), ("validation", Some(&self.validation)), ("test", self.test.as_ref())];
-        let notes = sets.into_iter().filter_map(|(name, set)| Some((name, &set?.notes)));
-        notes.flat_map(|(name, notes)| notes.iter().map(move |note| (name, note.as_str()))).collect()
-    }
-
-    /// The task.
-    pub fn task(&self) -> &T {
-        &self.task
-    }
-
-    /// The network.
-    pub fn network(&self) -> &Network {
-        &self.network
-    }
-
     /// Trains from the first step, or from the newest checkpoint of the run, to the finished model. Where `stop` becomes
     /// true, the step at hand is finished and a checkpoint written.
     ///
@@ -142,7 +67,7 @@ impl<T: Task> Trainer<T> {
             use TrainError::{Data, Input, Metrics, Model, Write};
             matches!(error, Write { .. } | Model(_) | Data(_) | Input { .. } | Metrics(_))
         };
-        if ended.as_ref().is_err_and(is_refusal) && checkpoint::newest(&directory.checkpoints())?.is_none() {
+        if ended.as_ref().is_err_and(is_refusal) && checkpoint::is_none(&directory.checkpoints())? {
             directory.discard();
         }
         ended
@@ -156,25 +81,19 @@ impl<T: Task> Trainer<T> {
     ) -> Result<Outcome, TrainError> {
         let folder = directory.checkpoints();
         fs::create_dir_all(&folder).map_err(|source| TrainError::Write { path: folder.clone(), source })?;
-        let mut state = match checkpoint::newest(&folder)? {
-            Some(newest) => self.resume(&newest)?,
-            None => TrainingState::default(),
-        };
-        directory.rewind(state.step)?;
-        let total_steps = self.schedule.total_steps;
-        let mut throughput = Throughput::default();
-        let mut since_log = Throughput::default();
+        let mut state = self.resume(directory, watch)?;
+        let mut writer = Writer::new(folder, self.plan.checkpoint.keep)?;
+        let total_steps = self.rhythm.total_steps;
+        let (mut throughput, mut since_log) = (Throughput::default(), Throughput::default());
         watch(Event::Started { step: state.step, total_steps });
 
-        while state.step < total_steps {
+        while !self.is_over(&state) {
             let epoch = self.order.state().epoch;
             let rows = self.order.next_batch();
-            let mut report = self.step(&rows, epoch, &mut state)?;
+            let mut report = self.step(&rows, epoch, &mut state, directory, watch)?;
             throughput.add(&report);
             since_log.add(&report);
-            state.unlogged.0 += report.loss;
-            state.unlogged.1 += 1;
-            if state.step.is_multiple_of(self.plan.train.log_every as u64) || state.step == total_steps {
+            if self.rhythm.logs_after(state.step) {
                 let loss = state.unlogged.0 / state.unlogged.1 as f64;
                 report.logged = Some(Logged { loss, tokens_per_second: since_log.tokens_per_second() });
                 directory.log(&train_record(&report, loss, since_log.tokens_per_second()))?;
@@ -182,61 +101,136 @@ impl<T: Task> Trainer<T> {
                 since_log = Throughput::default();
             }
             watch(Event::Step(&report));
-            if self.order.state().position == 0 || state.step == total_steps {
-                self.end_epoch(&mut state, directory, watch)?;
+            if self.rhythm.evaluates_after(state.step) {
+                self.evaluate_and_keep(&mut state, directory, &mut writer, watch)?;
             }
-            let saves = self.order.state().position == 0 && state.step < total_steps;
-            let stops = stop.load(Ordering::Relaxed) && state.step < total_steps;
-            if saves || stops {
-                let checkpoint = self.save(&folder, &state)?;
-                if stops {
-                    return Ok(Outcome::Interrupted { step: state.step, total_steps, checkpoint });
-                }
+            let stops = !self.is_over(&state) && stop.load(Ordering::Relaxed);
+            let pauses = !self.is_over(&state) && self.rhythm.pauses_after(state.step);
+            if self.rhythm.saves_after(state.step) || stops || pauses {
+                self.save(&state, directory, &mut writer)?;
+            }
+            if stops || pauses {
+                writer.finish()?;
+                let checkpoint = checkpoint::newest(&directory.checkpoints())?.newest.unwrap_or_default();
+                return Ok(Outcome::Interrupted { step: state.step, total_steps, checkpoint, asked: pauses });
             }
         }
+        writer.finish()?;
         finish(self, state, directory, &throughput, watch)
     }
 
+    /// Whether training is at its end: all steps are done, or evaluations get no better.
+    fn is_over(&self, state: &TrainingState) -> bool {
+        let patience = self.plan.evaluation.patience.map_or(u64::MAX, |patience| patience as u64);
+        self.rhythm.is_last(state.step) || state.without_better >= patience
+    }
+
     /// One optimiser step on these rows.
-    fn step(&mut self, rows: &[usize], epoch: u64, state: &mut TrainingState) -> Result<StepReport, TrainError> {
+    fn step(
+        &mut self,
+        rows: &[usize],
+        epoch: u64,
+        state: &mut TrainingState,
+        directory: &mut RunDirectory,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<StepReport, TrainError> {
         let start = Instant::now();
-        let size = self.plan.train.micro_batch_size.unwrap_or(rows.len()).max(1);
-        let parts = rows.chunks(size).map(|rows| self.task.batch(&self.train, rows, epoch));
-        let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let tokens = parts.iter().map(|part| part.packed.tokens()).sum();
         let settings = StepSettings {
             computation: self.computation,
             learning_rate: self.plan.train.learning_rate * self.schedule.factor(state.step),
             max_gradient_norm: self.plan.train.max_grad_norm,
+            max_gradient_value: self.plan.train.max_grad_value,
+            non_finite: self.plan.train.non_finite,
             step: state.step + 1,
         };
-        let numbers = train_step(&self.network, &self.task, &mut self.optimizer, parts, &settings)?;
+        let rows = StepRows { encoded: &self.train, epoch, parts: self.parts(rows, state) };
+        let stepped = train_step(&self.network, &self.task, &mut self.optimizer, &rows, &settings);
+        let numbers = stepped.map_err(|error| self.with_place(error, &rows))?;
         state.step += 1;
         state.order = self.order.state();
+        if numbers.moved {
+            state.unlogged = (state.unlogged.0 + numbers.loss, state.unlogged.1 + 1);
+            state.skipped_in_a_row = 0;
+            if let Some(mean) = state.losses.see(numbers.loss) {
+                directory.log(&spike_record(state.step, numbers.loss, mean, &rows.parts.concat()))?;
+                watch(Event::Spike { step: state.step, loss: numbers.loss, mean });
+            }
+        } else {
+            state.skipped += 1;
+            state.skipped_in_a_row += 1;
+            directory.log(&skipped_record(state.step, &rows.parts.concat(), state.skipped))?;
+            watch(Event::Skipped { step: state.step, skipped: state.skipped });
+            if state.skipped_in_a_row >= MOST_SKIPPED {
+                return Err(TrainError::NothingButSkipped { step: state.step, batches: MOST_SKIPPED });
+            }
+        }
+        if let Some(tokens) = numbers.too_large {
+            state.part_tokens = Some(tokens / 2);
+            watch(Event::Split { step: state.step, tokens });
+        }
         Ok(StepReport {
             step: state.step,
-            total_steps: self.schedule.total_steps,
-            epoch: state.step as f64 / self.order.batches_per_epoch() as f64,
+            total_steps: self.rhythm.total_steps,
+            epoch: self.rhythm.epoch(state.step),
             loss: numbers.loss,
             learning_rate: settings.learning_rate,
             gradient_norm: numbers.gradient_norm,
-            tokens,
-            examples: rows.len(),
+            tokens: numbers.tokens,
+            examples: rows.parts.iter().map(Vec::len).sum(),
             elapsed: start.elapsed(),
             logged: None,
         })
     }
 
+    /// The parts in which a batch is computed: as many rows, or tokens, at a time as the plan allows, and as memory does.
+    fn parts(&self, rows: &[usize], state: &TrainingState) -> Vec<Vec<usize>> {
+        let most_rows = self.plan.train.micro_batch_size.unwrap_or(usize::MAX);
+        let limits = [self.plan.train.micro_batch_tokens, state.part_tokens];
+        let most_tokens = limits.into_iter().flatten().min().unwrap_or(usize::MAX);
+        let mut parts: Vec<Vec<usize>> = Vec::new();
+        let mut tokens = 0;
+        for &row in rows {
+            let sequences = self.train.sequences(&[row]);
+            let own: usize = sequences.into_iter().map(|sequence| self.train.tokenized.length(sequence)).sum();
+            match parts.last_mut() {
+                Some(part) if part.len() < most_rows && tokens + own <= most_tokens => {
+                    part.push(row);
+                    tokens += own;
+                }
+                _ => {
+                    parts.push(vec![row]);
+                    tokens = own;
+                }
+            }
+        }
+        parts
+    }
+
+    /// An error with the place where a loss that is not finite came from.
+    fn with_place(&self, error: TrainError, batch: &StepRows<'_, T>) -> TrainError {
+        let found = batch.parts.iter().find_map(|part| {
+            let batch = self.task.batch(batch.encoded, part, batch.epoch).ok()?;
+            first_not_finite(&self.network, &batch, self.computation.device).ok().filter(|place| !place.is_empty())
+        });
+        match (error, found) {
+            (TrainError::NotFinite { step, what: "loss", value, rows, .. }, Some(place)) => {
+                TrainError::NotFinite { step, what: "loss", value, rows, place }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Evaluates on the validation data and keeps the model if it is the best so far.
-    fn end_epoch(
+    fn evaluate_and_keep(
         &self,
         state: &mut TrainingState,
         directory: &mut RunDirectory,
+        writer: &mut Writer,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), TrainError> {
         let outputs = self.outputs(&self.validation, watch)?;
         let evaluation = self.task.score(&self.data.validation, &self.validation, &outputs, None)?;
-        let epoch = state.step as f64 / self.order.batches_per_epoch() as f64;
+        let epoch = self.rhythm.epoch(state.step);
         let metric = self.plan.evaluation.metric;
         let value = evaluation.deciding(metric);
         if metric != SelectionMetric::Auto && evaluation.get(metric.as_str()).is_none() && state.best.is_none() {
@@ -244,9 +238,11 @@ impl<T: Task> Trainer<T> {
             watch(Event::Notice(&format!("evaluation.metric {metric} is not measured on these data; {first} decides")));
         }
         let best = is_better(metric, value, state.best.as_ref().map(|best| best.value));
+        state.without_better = if best { 0 } else { state.without_better + 1 };
         if best {
-            checkpoint::save_best(&directory.checkpoints(), self.network.parameters())?;
             state.best = Some(Best { epoch: epoch.ceil() as u64, step: state.step, value });
+            writer
+                .submit(Job::Best { step: state.step, parameters: Snapshot::of(self.network.parameters().iter()) })?;
         }
         directory.log(&evaluation_record("validation", state.step, epoch, &evaluation))?;
         watch(Event::Evaluated { split: "validation", epoch, evaluation: &evaluation, best });
@@ -274,16 +270,34 @@ impl<T: Task> Trainer<T> {
         self.task.tune(&self.data.validation, &self.validation, &outputs, &self.plan.evaluation)
     }
 
-    /// Puts everything back to where a checkpoint stood.
-    fn resume(&mut self, newest: &Path) -> Result<TrainingState, TrainError> {
-        let state = checkpoint::load(newest, self.network.parameters(), &self.optimizer, self.computation.device)?;
-        let size = |size: usize| NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
-        let (rows, batch) = (size(self.train.rows()), size(self.plan.train.batch_size));
-        self.order = EpochOrder::resume(self.plan.run.seed, rows, batch, state.order);
-        Ok(state)
+    /// Everything that a checkpoint holds as tensors.
+    fn kept(&self) -> Kept {
+        let parameters = self.network.parameters().iter();
+        let parameters = parameters.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
+        Kept(vec![("parameters", parameters), ("optimizer", self.optimizer.state())])
     }
 
-    fn save(&self, folder: &Path, state: &TrainingState) -> Result<std::path::PathBuf, TrainError> {
-        checkpoint::save(folder, state, self.network.parameters(), &self.optimizer, self.computation.device)
+    fn save(&self, state: &TrainingState, directory: &RunDirectory, writer: &mut Writer) -> Result<(), TrainError> {
+        let files = self.kept().snapshots(self.computation.device)?;
+        writer.submit(Job::Checkpoint { state: Box::new(state.clone()), files, log: directory.log_file()? })
+    }
+
+    /// Puts everything back to where the newest whole checkpoint stood, if there is one.
+    fn resume(
+        &mut self,
+        directory: &mut RunDirectory,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<TrainingState, TrainError> {
+        let found = checkpoint::newest(&directory.checkpoints())?;
+        for damage in &found.damaged {
+            watch(Event::Notice(&format!("{damage}; the one before it is taken")));
+        }
+        let state = match found.newest {
+            Some(newest) => checkpoint::load(&newest, &self.kept(), self.computation.device)?,
+            None => TrainingState::default(),
+        };
+        self.order.go_to(state.order);
+        directory.rewind(state.step)?;
+        Ok(state)
     }
 }

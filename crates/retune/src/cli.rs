@@ -39,6 +39,13 @@ fn finetune() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("Go on with a run that was stopped, under its own plan"),
         )
+        .arg(
+            Arg::new("pause-after-epoch")
+                .long("pause-after-epoch")
+                .value_name("N")
+                .value_parser(value_parser!(u64).range(1..))
+                .help("Save and end after this epoch; --resume goes on"),
+        )
         .arg(quiet())
 }
 

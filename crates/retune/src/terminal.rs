@@ -49,6 +49,19 @@ impl Terminal {
             Event::Notice(text) => self.note(text),
             Event::Started { step, total_steps } => self.start(step, total_steps),
             Event::Step(report) => self.step(report),
+            Event::Spike { step, loss, mean } => {
+                self.note(&format!("step {step}: the loss is {loss:.4}, and {mean:.4} in the mean before it"));
+            }
+            Event::Skipped { step, skipped } => {
+                self.note(&format!(
+                    "step {step}: left out, since its loss or gradient is not finite ({skipped} so far)"
+                ));
+            }
+            Event::Split { step, tokens } => {
+                self.note(&format!(
+                    "step {step}: {tokens} tokens at once do not fit into memory; from now on half as many are computed at a time"
+                ));
+            }
             Event::Evaluating { done, total } => self.evaluating(done, total),
             Event::Evaluated { split, epoch, evaluation, best } => {
                 self.evaluation = None;

@@ -33,8 +33,8 @@ fn an_unknown_key_names_the_nearest() {
             "[train]\n\nBatch-Size = 3",
             "[train]\nseed = 3",
             "[train]\nnum_train_epochs = 3",
-            "[train]\nwarmup = 0.1",
-            "[train.adam]\nbeta1 = 1",
+            "[train]\nwarmup_fraction = 0.1",
+            "[train]\nadam_beta1 = 0.9",
             "[evaluation]\nbatchsize = 3",
             "[run]\nzebra = 3",
         ],
@@ -43,8 +43,8 @@ fn an_unknown_key_names_the_nearest() {
             a.toml:8: unknown key 'train.Batch-Size'; did you mean 'train.batch_size'?
             a.toml:7: unknown key 'train.seed'; did you mean 'run.seed'?
             a.toml:7: unknown key 'train.num_train_epochs'; did you mean 'train.epochs'?
-            a.toml:7: unknown key 'train.warmup'; did you mean 'train.warmup_fraction'?
-            a.toml:6: unknown key 'train.adam'; did you mean 'train.adam_beta1'?
+            a.toml:7: unknown key 'train.warmup_fraction'; did you mean 'schedule.warmup_fraction'?
+            a.toml:7: unknown key 'train.adam_beta1'; did you mean 'optimizer.beta1'?
             a.toml:7: unknown key 'evaluation.batchsize'; did you mean 'evaluation.batch_size'?
             a.toml:7: unknown key 'run.zebra'; there are run.output, run.seed, run.device, run.precision, run.threads
         "#]],
@@ -68,7 +68,7 @@ fn an_unknown_section_names_the_nearest_and_its_keys_are_not_missing() {
     check_more(
         &["[zebra]\na = 1\nb = 2", "train = 3", "[[train]]\nepochs = 3"],
         expect![[r#"
-            a.toml:6: unknown section [zebra]; there are [model], [task], [data], [train], [evaluation], [run]
+            a.toml:6: unknown section [zebra]; there are [model], [task], [data], [train], [optimizer], [schedule], [regularization], [adapter], [checkpoint], [evaluation], [run]
             a.toml:6: 'train' must be a section, begun by the line [train]; found a value
             a.toml:6: 'train' must be a section, begun by the line [train]; found a list of tables
         "#]],
@@ -161,8 +161,8 @@ fn a_value_out_of_range_says_the_range() {
             "train.epochs = inf",
             "train.batch_size = 0",
             "train.learning_rate = 5e5",
-            "train.adam_beta2 = 1",
-            "train.warmup_fraction = 1.5",
+            "optimizer.beta2 = 1",
+            "schedule.warmup_fraction = 1.5",
             "data.validation_fraction = 1.0",
             "train.weight_decay = -0.1",
             "run.seed = -1",
@@ -177,8 +177,8 @@ fn a_value_out_of_range_says_the_range() {
             a.toml:6: 'train.epochs' must be a number above 0; found inf
             a.toml:6: 'train.batch_size' must be a whole number, at least 1; found 0
             a.toml:6: 'train.learning_rate' must be a number above 0 and at most 1; found 500000.0
-            a.toml:6: 'train.adam_beta2' must be a number of at least 0 and below 1; found 1
-            a.toml:6: 'train.warmup_fraction' must be a number from 0 to 1; found 1.5
+            a.toml:6: 'optimizer.beta2' must be a number of at least 0 and below 1; found 1
+            a.toml:6: 'schedule.warmup_fraction' must be a number from 0 to 1; found 1.5
             a.toml:6: 'data.validation_fraction' must be a number above 0 and below 1; found 1.0
             a.toml:6: 'train.weight_decay' must be a number of zero or more; found -0.1
             a.toml:6: 'run.seed' must be a whole number, at least 0; found -1
@@ -194,9 +194,17 @@ fn a_value_out_of_range_says_the_range() {
 #[test]
 fn the_ends_of_a_range_are_allowed_or_not_as_it_says() {
     for (ends, allowed) in [
-        (["train.weight_decay=0", "train.max_grad_norm=0", "train.warmup_fraction=0", "train.warmup_fraction=1"], true),
-        (["train.learning_rate=1", "train.adam_beta1=0", "evaluation.bootstrap_samples=0", "run.seed=0"], true),
-        (["train.learning_rate=0", "train.adam_epsilon=0", "data.validation_fraction=0", "data.max_length=2"], false),
+        (
+            [
+                "train.weight_decay=0",
+                "train.max_grad_norm=0",
+                "schedule.warmup_fraction=0",
+                "schedule.warmup_fraction=1",
+            ],
+            true,
+        ),
+        (["train.learning_rate=1", "optimizer.beta1=0", "evaluation.bootstrap_samples=0", "run.seed=0"], true),
+        (["train.learning_rate=0", "optimizer.epsilon=0", "data.validation_fraction=0", "data.max_length=2"], false),
     ] {
         for end in ends {
             assert_eq!(least_and("").set_assignment(end).resolve().is_ok(), allowed, "{end}");

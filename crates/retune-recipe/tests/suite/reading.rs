@@ -75,6 +75,8 @@ fn every_default_is_in_the_plan() {
         # choices is unset: the task has none
         # Tokens of an example, special tokens counted; longer texts are cut.
         max_length = 128
+        # The share of the training rows that is used, drawn by seed; a smaller share is part of a larger one.
+        train_fraction = 1.0
         # The share of the training file that is split off, by class and seed, where data.validation is not given.
         validation_fraction = 0.1
 
@@ -87,28 +89,124 @@ fn every_default_is_in_the_plan() {
         batch_size = 32
         # Examples that are computed at a time; their gradients add up to those of the batch. Saves memory.
         # micro_batch_size is unset: the whole batch at once
+        # Tokens that are computed at a time, likewise; an example that has more is computed alone.
+        # micro_batch_tokens is unset: the whole batch at once
+        # How rows are drawn in an epoch: shuffled; in batches of like lengths; or as many of each class as of the others.
+        sampling = "shuffled"
         # The highest learning rate, reached when warm-up ends.
         learning_rate = 5e-5
-        # The share of the steps over which the learning rate rises from 0. Over the rest it falls to 0 in a line.
-        warmup_fraction = 0.1
-        # AdamW's decoupled weight decay. Biases and LayerNorm weights have none.
+        # Decoupled weight decay. Biases and the weights of norms have none.
         weight_decay = 0.01
         # The global norm that gradients are clipped to; 0 turns clipping off.
         max_grad_norm = 1.0
-        # Decay of AdamW's running mean of gradients.
-        adam_beta1 = 0.9
-        # Decay of AdamW's running mean of squared gradients.
-        adam_beta2 = 0.999
-        # Added to AdamW's denominator.
-        adam_epsilon = 1e-8
+        # The size that each element of a gradient is clipped to, before the norm is; 0 turns it off.
+        max_grad_value = 0.0
+        # Which parameters move: all, only biases and the head (BitFit), or the head alone. With an adapter: its own and the head.
+        trained = "all"
+        # Parameters that stay as they are, by name; * stands for any letters, as in *.embeddings.*.
+        # frozen is unset: none
+        # Train the head alone at first, and after each so many steps one layer more, from the top (gradual unfreezing).
+        # unfreeze_every is unset: all layers from the first step
+        # Compute each layer again in the backward pass instead of keeping what it computed: less memory, a third more time.
+        recompute = false
+        # What happens at a loss or gradient that is infinite or not a number: stop, or skip the batch and count it.
+        non_finite = "stop"
         # Steps between two lines of the training log.
         log_every = 50
+
+        [optimizer]
+        # The optimiser.
+        kind = "adamw"
+        # Decay of the running mean of gradients; adafactor keeps none where it is 0.
+        beta1 = 0.9
+        # Decay of the running mean of squared gradients (of gradients, for lion).
+        beta2 = 0.999
+        # Added to the denominator (AdamW).
+        epsilon = 1e-8
+        # Momentum of SGD; 0 for none.
+        momentum = 0.9
+        # Nesterov's momentum (SGD).
+        nesterov = false
+        # What the learning rate is multiplied by for each layer further from the head; 1 for the same rate everywhere.
+        layer_decay = 1.0
+        # Factors of the learning rate by name of parameter, as "classifier.*=10"; the first that fits counts.
+        # rates is unset: all at the learning rate
+        # Weight decays by name of parameter, likewise, in place of train.weight_decay.
+        # decays is unset: train.weight_decay
+
+        [schedule]
+        # The form of the learning rate after warm-up.
+        kind = "linear"
+        # The share of the steps over which the learning rate rises from 0 in a line.
+        warmup_fraction = 0.1
+        # The steps over which the learning rate rises, in place of a share.
+        # warmup_steps is unset: schedule.warmup_fraction decides
+        # The lowest rate, as a share of the highest (cosine, polynomial, warmup-stable-decay, plateau).
+        min_factor = 0.0
+        # How many times the rate starts from the top again (cosine-restarts).
+        cycles = 1
+        # The exponent of the polynomial; 1 is a line.
+        power = 1.0
+        # The share of the steps, at the end, over which the rate falls (warmup-stable-decay).
+        decay_fraction = 0.2
+        # How it falls there.
+        decay_shape = "linear"
+        # What the rate is multiplied by where evaluations get no better (plateau).
+        plateau_factor = 0.1
+        # Evaluations without a better value that are waited for before (plateau).
+        plateau_patience = 1
+
+        [regularization]
+        # The weight of the divergence between two passes with different dropout (R-Drop, Liang et al. 2021); 0 for none. Costs a second pass.
+        r_drop = 0.0
+        # The size of the noise on embeddings in training (NEFTune, Jain et al. 2023); 0 for none, 5 is usual.
+        neftune_alpha = 0.0
+        # The decay of a running mean of the parameters, which is what is evaluated and kept; 0 for none, 0.999 is usual.
+        ema_decay = 0.0
+        # The share of training after which the plain mean of the parameters of all steps is kept instead (SWA); 1 for none.
+        average_from = 1.0
+        # How many of the encoder's top layers are drawn anew before training (Zhang et al. 2021), the pooler with them.
+        reinitialized_layers = 0
+
+        [adapter]
+        # The adapter: none, lora (Hu et al. 2021), dora (Liu et al. 2024) or ia3 (Liu et al. 2022).
+        kind = "none"
+        # The rank of LoRA's update.
+        rank = 8
+        # LoRA's update is multiplied by alpha / rank.
+        alpha = 16.0
+        # Multiply by alpha / √rank instead (rsLoRA, Kalajdzievski 2023).
+        rank_stabilized = false
+        # Dropout of what LoRA's update reads.
+        dropout = 0.0
+        # The modules that are adapted, by the end of their names, or all-linear.
+        # targets is unset: those that PEFT takes for the architecture
+        # Other ranks by module, as "layer.11.attention.self.query=16".
+        # rank_pattern is unset: adapter.rank everywhere
+        # Other alphas by module, likewise.
+        # alpha_pattern is unset: adapter.alpha everywhere
+        # Modules that are trained and saved whole beside the adapter.
+        # saved_modules is unset: the head
+        # The learning rate of LoRA's B matrices, as a multiple of A's (LoRA+, Hayou et al. 2024); 16 is usual.
+        rate_ratio = 1.0
+        # Write the model with the adapter merged into its weights; else model/ holds the adapter alone, as PEFT does.
+        merge = true
+
+        [checkpoint]
+        # Steps between two checkpoints.
+        # every is unset: at the end of each epoch
+        # How many checkpoints stay on disk; the older ones are removed.
+        keep = 1
 
         [evaluation]
         # Examples in an evaluation batch. It changes the speed and the memory, not the result.
         batch_size = 64
         # The measure on the validation data that decides which epoch's model is kept; auto is the task's own.
         metric = "accuracy"
+        # Steps between two evaluations on the validation data.
+        # every is unset: at the end of each epoch
+        # Stop when so many evaluations in a row were no better than the best (early stopping).
+        # patience is unset: training goes on to its end
         # Choose, on the validation data, the probability from which on a label is given (multi-label, and classification into two), and keep it with the model.
         tune_thresholds = false
         # Fit, on the validation data, the temperature that makes probabilities honest, and keep it with the model (classification).

@@ -40,6 +40,9 @@ fn any_toml(key: &'static Key, task: TaskKind) -> BoxedStrategy<String> {
             let metrics = SelectionMetric::of(task).iter().map(|metric| metric.as_str()).chain(["auto"]);
             return proptest::sample::select(metrics.collect::<Vec<_>>()).prop_map(quoted).boxed();
         }
+        "train.sampling" if task != TaskKind::Classification => {
+            return proptest::sample::select(&["shuffled", "length-grouped"][..]).prop_map(quoted).boxed();
+        }
         _ => {}
     }
     match key.kind {
@@ -71,6 +74,7 @@ fn any_toml(key: &'static Key, task: TaskKind) -> BoxedStrategy<String> {
             (0..9u8).prop_map(|n| format!("'cuda:{n}'"))
         ]
         .boxed(),
+        Kind::Factors => (0.0..9.0).prop_map(|factor| format!("'*.a b={factor}, c.* = 2'")).boxed(),
         Kind::Weights => prop_oneof![
             Just("'none'".to_owned()),
             Just("'balanced'".to_owned()),

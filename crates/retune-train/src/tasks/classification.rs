@@ -145,6 +145,10 @@ impl Task for Classification {
         Ok(Batch { targets: vec![Tensor::from_slice(&labels)], weight, ..Batch::of(packed) })
     }
 
+    fn class_of(&self, examples: &Self::Examples, row: usize) -> Option<usize> {
+        examples.labels.get(row).map(|class| *class as usize)
+    }
+
     fn loss(&self, outputs: &Tensor, batch: &Batch, _layout: &SequenceLayout) -> Tensor {
         self.loss.sum(outputs, &batch.targets[0])
     }

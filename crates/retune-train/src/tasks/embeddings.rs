@@ -50,10 +50,11 @@ impl Embeddings {
             LossChoice::Auto if scored && columns == 2 => Loss::Cosine,
             _ => Loss::MultipleNegatives { scale: plan.task.scale },
         };
-        if plan.train.micro_batch_size.is_some() && matches!(loss, Loss::MultipleNegatives { .. }) {
+        let in_parts = plan.train.micro_batch_size.is_some() || plan.train.micro_batch_tokens.is_some();
+        if in_parts && matches!(loss, Loss::MultipleNegatives { .. }) {
             return unsuited(
-                "train.micro_batch_size cannot go with in-batch negatives, whose loss sees the whole batch at once; \
-                 leave it out, or choose another task.loss",
+                "train.micro_batch_size and train.micro_batch_tokens cannot go with in-batch negatives, whose loss sees the whole batch at once; \
+                 leave them out, or choose another task.loss",
             );
         }
         let pooling = match plan.task.pooling {
@@ -171,6 +172,10 @@ impl Task for Embeddings {
             targets.push(Tensor::from_slice(&labels)); // [n]
         }
         Ok(Batch { targets, weight: rows.len() as f64, ..batch })
+    }
+
+    fn splits(&self) -> bool {
+        !matches!(self.loss, Loss::MultipleNegatives { .. })
     }
 
     fn loss(&self, outputs: &Tensor, batch: &Batch, _layout: &SequenceLayout) -> Tensor {

@@ -27,15 +27,16 @@ enum Start {
 /// Trains.
 pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let terminal = Terminal::new(matches.get_flag("quiet"));
+    let pause = matches.get_one::<u64>("pause-after-epoch").copied();
     match matches.get_one::<PathBuf>("resume") {
-        None => start(cli::recipe_of(matches)?.resolve()?, Start::New, terminal),
+        None => start(cli::recipe_of(matches)?.resolve()?, Start::New, pause, terminal),
         Some(run) => {
             refuse_recipe_flags(matches)?;
             let plan = RunDirectory::plan_of(run)?;
-            if run.join("model").is_dir() {
+            if run.join("model").is_dir() && !run.join("checkpoints").exists() {
                 bail!("{} is finished: its model is in {}", run.display(), run.join("model").display());
             }
-            start(plan, Start::Resume(run.clone()), terminal)
+            start(plan, Start::Resume(run.clone()), pause, terminal)
         }
     }
 }
@@ -50,11 +51,11 @@ fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start(plan: Plan, start: Start, terminal: Terminal) -> anyhow::Result<ExitCode> {
-    with_task!(plan.task.kind, train(plan, start, terminal))
+fn start(plan: Plan, start: Start, pause: Option<u64>, terminal: Terminal) -> anyhow::Result<ExitCode> {
+    with_task!(plan.task.kind, train(plan, start, pause, terminal))
 }
 
-fn train<T: Task>(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::Result<ExitCode> {
+fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Terminal) -> anyhow::Result<ExitCode> {
     let output = match &start {
         Start::New => plan.run.output.clone(),
         Start::Resume(run) => run.clone(),
@@ -73,6 +74,10 @@ fn train<T: Task>(plan: Plan, start: Start, mut terminal: Terminal) -> anyhow::R
     let source =
         Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(&terminal) };
     let trainer = Trainer::new(plan.clone(), source, task, data, device)?;
+    let trainer = match pause {
+        Some(epoch) => trainer.pausing_after(epoch),
+        None => trainer,
+    };
     describe_model(&terminal, &trainer, &files);
     let environment = environment::record(&files, device);
     terminal.note(&format!(
@@ -99,13 +104,14 @@ fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Result<E
             print!("{}", summary::finished(output, &summary, texts));
             Ok(ExitCode::SUCCESS)
         }
-        Outcome::Interrupted { step, total_steps, checkpoint } => {
+        Outcome::Interrupted { step, total_steps, checkpoint, asked } => {
             eprintln!(
-                "stopped after step {step} of {total_steps}; everything is in {}\ngo on with: cargo xtask finetune --resume {}",
+                "{} after step {step} of {total_steps}; everything is in {}\ngo on with: cargo xtask finetune --resume {}",
+                if asked { "paused" } else { "stopped" },
                 checkpoint.display(),
                 output.display()
             );
-            Ok(ExitCode::from(130))
+            Ok(if asked { ExitCode::SUCCESS } else { ExitCode::from(130) })
         }
     }
 }

@@ -1,0 +1,40 @@
+//! The numbers of a checkpoint.
+
+use retune_data::OrderState;
+use serde::{Deserialize, Serialize};
+
+use crate::watch::LossWatch;
+
+/// Where training stands: all that a run knows besides its tensors and its data.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainingState {
+    /// Optimiser steps done, those that were skipped among them.
+    pub step: u64,
+    /// The place in the data.
+    pub order: OrderState,
+    /// The best evaluation so far.
+    pub best: Option<Best>,
+    /// Evaluations since the best one.
+    pub without_better: u64,
+    /// Losses since the last line of the log: their sum and number.
+    pub unlogged: (f64, u64),
+    /// Batches that were left out, since their loss or gradient was not finite.
+    pub skipped: u64,
+    /// Of these, the last ones in a row.
+    pub skipped_in_a_row: u64,
+    /// The most tokens that are computed at a time, since more did not fit into memory.
+    pub part_tokens: Option<usize>,
+    /// What losses have been like.
+    pub losses: LossWatch,
+}
+
+/// The evaluation whose model is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The epoch, from 1.
+    pub epoch: u64,
+    /// Optimiser steps done by then.
+    pub step: u64,
+    /// The value of the metric that decides.
+    pub value: f64,
+}

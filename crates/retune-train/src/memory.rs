@@ -1,0 +1,46 @@
+//! Memory that is not there: told apart from other panics, so that a batch can be computed in smaller parts.
+//!
+//! tch's operations panic where libtorch refuses, and a model's forward pass is written in them. A wrong shape is a bug, and
+//! goes on as the panic that it is; memory that the machine lacks is an error.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use crate::TrainError;
+
+/// Whether a panic's, or an error's, words are libtorch's for a lack of memory.
+pub fn is_lack_of_memory(message: &str) -> bool {
+    ["out of memory", "can't allocate memory", "not enough memory"].iter().any(|words| message.contains(words))
+}
+
+/// What `compute` gives, or [`TrainError::OutOfMemory`] where it fails or panics for a lack of memory.
+pub(crate) fn within_memory<R>(compute: impl FnOnce() -> Result<R, TrainError>) -> Result<R, TrainError> {
+    match catch_unwind(AssertUnwindSafe(compute)) {
+        Ok(Err(error)) if is_lack_of_memory(&error.to_string()) => Err(TrainError::OutOfMemory),
+        Ok(computed) => computed,
+        Err(panic) => {
+            let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            if message.is_some_and(is_lack_of_memory) { Err(TrainError::OutOfMemory) } else { resume_unwind(panic) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind, Tensor};
+
+    #[test]
+    fn memory_that_is_not_there_is_an_error() {
+        // More than the address space of the machine.
+        let huge = || Tensor::zeros([1 << 50], (Kind::Float, Device::Cpu));
+        let found = within_memory(|| Ok(huge()));
+        assert!(matches!(found, Err(TrainError::OutOfMemory)), "{found:?}");
+    }
+
+    #[test]
+    #[should_panic(expected = "shape")]
+    fn a_wrong_shape_stays_a_panic() {
+        let tensor = |size: i64| Tensor::zeros([size], (Kind::Float, Device::Cpu));
+        let _ = within_memory(|| Ok(tensor(2).view([3])));
+    }
+}

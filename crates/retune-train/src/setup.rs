@@ -1,0 +1,130 @@
+//! What a run needs before its first step: everything read, checked and loaded, in the order in which mistakes are cheap.
+
+use std::num::NonZeroUsize;
+
+use retune_data::{EpochOrder, Sampler};
+use retune_models::registry::Architecture;
+use retune_models::{HeadPolicy, LoadReport, ModelConfig};
+use retune_recipe::{Plan, Sampling};
+use tch::Device;
+
+use crate::TrainError;
+use crate::evaluate::Computation;
+use crate::model_directory::{Source, load_tokenizer};
+use crate::network::Network;
+use crate::optimizer::{AdamW, AdamWSettings};
+use crate::rhythm::Rhythm;
+use crate::schedule::LinearSchedule;
+use crate::task::{Encoded, Splits, Task};
+use crate::trainer::Trainer;
+
+impl<T: Task> Trainer<T> {
+    /// Loads and tokenises everything that a plan needs. The seed is set before anything is drawn.
+    ///
+    /// # Errors
+    /// All that can be wrong with the model's files, and what libtorch refuses.
+    pub fn new(
+        plan: Plan,
+        source: Source,
+        mut task: T,
+        data: Splits<T::Examples>,
+        device: Device,
+    ) -> Result<Self, TrainError> {
+        retune_torch::random::seed(plan.run.seed);
+        let config = ModelConfig::read(&source.directory)?;
+        task.size(&config);
+        let (network, load_report) =
+            Network::load(&source.directory, &config, task.output(), HeadPolicy::Draw, plan.data.max_length, device)?;
+        let tokenizer =
+            load_tokenizer(&source.directory, &network, plan.data.max_length)?.with_cache(source.tokens.clone());
+        task.prepare(&tokenizer, &source.directory)?;
+        let train = task.encode(&data.train, &tokenizer)?;
+        let validation = task.encode(&data.validation, &tokenizer)?;
+        let test = data.test.as_ref().map(|test| task.encode(test, &tokenizer)).transpose()?;
+        let order = EpochOrder::new(
+            plan.run.seed,
+            sampler(&plan, &task, &data.train, &train),
+            at_least_one(plan.train.batch_size),
+        );
+        let rhythm = Rhythm::new(&plan, order.batches_per_epoch());
+        let settings = AdamWSettings {
+            beta1: plan.optimizer.beta1,
+            beta2: plan.optimizer.beta2,
+            epsilon: plan.optimizer.epsilon,
+            weight_decay: plan.train.weight_decay,
+        };
+        Ok(Self {
+            architecture: Architecture::of(&config)?,
+            config,
+            optimizer: AdamW::new(network.parameters(), settings),
+            schedule: LinearSchedule::new(rhythm.total_steps, plan.schedule.warmup_fraction),
+            computation: Computation {
+                device,
+                precision: plan.run.precision,
+                batch_size: at_least_one(plan.evaluation.batch_size),
+            },
+            rhythm,
+            plan,
+            source,
+            task,
+            data,
+            train,
+            validation,
+            test,
+            network,
+            load_report,
+            order,
+        })
+    }
+
+    /// The same run, but it pauses at the end of an epoch, counted from 1, with everything saved.
+    #[must_use]
+    pub fn pausing_after(mut self, epoch: u64) -> Self {
+        self.rhythm = self.rhythm.pausing_after(epoch);
+        self
+    }
+
+    /// What the checkpoint lacked, and had besides.
+    pub fn load_report(&self) -> &LoadReport {
+        &self.load_report
+    }
+
+    /// What the user should know of the data: for each data set, lines such as how many texts were cut.
+    pub fn notes(&self) -> Vec<(&'static str, &str)> {
+        let sets =
+            [("training", Some(&self.train)), ("validation", Some(&self.validation)), ("test", self.test.as_ref())];
+        let notes = sets.into_iter().filter_map(|(name, set)| Some((name, &set?.notes)));
+        notes.flat_map(|(name, notes)| notes.iter().map(move |note| (name, note.as_str()))).collect()
+    }
+
+    /// Rows that an epoch draws.
+    pub fn rows_per_epoch(&self) -> usize {
+        self.order.rows_per_epoch()
+    }
+
+    /// The task.
+    pub fn task(&self) -> &T {
+        &self.task
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+}
+
+/// How rows are drawn.
+fn sampler<T: Task>(plan: &Plan, task: &T, examples: &T::Examples, encoded: &Encoded<T::Targets>) -> Sampler {
+    let sampler = Sampler::shuffled(at_least_one(encoded.rows())).share(plan.data.train_fraction, plan.run.seed);
+    match plan.train.sampling {
+        Sampling::Shuffled => sampler,
+        Sampling::LengthGrouped => sampler.grouped_by_length(|row| {
+            encoded.sequences(&[row]).into_iter().map(|sequence| encoded.tokenized.length(sequence)).sum()
+        }),
+        Sampling::ClassBalanced => sampler.balanced_by_class(|row| task.class_of(examples, row).unwrap_or(0)),
+    }
+}
+
+fn at_least_one(size: usize) -> NonZeroUsize {
+    NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN)
+}
