@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
 use crate::TrainError;
-use crate::optimizer::AdamW;
+use crate::optimizers::Optimizer;
 
 /// The numbers of a checkpoint: where training stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub fn save(
     folder: &Path,
     state: &TrainingState,
     parameters: &ParameterSet,
-    optimizer: &AdamW,
+    optimizer: &Optimizer,
     device: Device,
 ) -> Result<PathBuf, TrainError> {
     let target = folder.join(format!("step-{:08}", state.step));
@@ -89,7 +89,7 @@ pub fn newest(folder: &Path) -> Result<Option<PathBuf>, TrainError> {
 pub fn load(
     checkpoint: &Path,
     parameters: &ParameterSet,
-    optimizer: &AdamW,
+    optimizer: &Optimizer,
     device: Device,
 ) -> Result<TrainingState, TrainError> {
     let path = checkpoint.join("state.json");

@@ -8,7 +8,7 @@ use crate::TrainError;
 use crate::batch::to_input;
 use crate::evaluate::Computation;
 use crate::network::Network;
-use crate::optimizer::AdamW;
+use crate::optimizers::Optimizer;
 use crate::task::{Batch, Task};
 
 /// What a step needs besides the model and the batch.
@@ -41,7 +41,7 @@ pub struct StepNumbers {
 pub fn train_step<T: Task>(
     network: &Network,
     task: &T,
-    optimizer: &mut AdamW,
+    optimizer: &mut Optimizer,
     parts: Vec<Batch>,
     settings: &StepSettings,
 ) -> Result<StepNumbers, TrainError> {

@@ -19,9 +19,9 @@ use crate::event::{Event, Logged, StepReport};
 use crate::finish::{Outcome, finish};
 use crate::model_directory::{Source, load_tokenizer};
 use crate::network::Network;
-use crate::optimizer::{AdamW, AdamWSettings};
+use crate::optimizers::{AdamW, GroupSettings, Optimizer, groups};
 use crate::record::{Throughput, evaluation_record, train_record};
-use crate::schedule::LinearSchedule;
+use crate::schedules::{Schedule, Shape, Span};
 use crate::step::{StepSettings, train_step};
 use crate::task::{Encoded, Splits, Task};
 use crate::{RunDirectory, TrainError};
@@ -40,8 +40,8 @@ pub struct Trainer<T: Task> {
     pub(crate) test: Option<Encoded<T::Targets>>,
     pub(crate) network: Network,
     load_report: LoadReport,
-    optimizer: AdamW,
-    schedule: LinearSchedule,
+    optimizer: Optimizer,
+    schedule: Schedule,
     pub(crate) order: EpochOrder,
     computation: Computation,
 }
@@ -73,17 +73,15 @@ impl<T: Task> Trainer<T> {
         let order = EpochOrder::new(plan.run.seed, at_least_one(train.rows()), at_least_one(plan.train.batch_size));
         let all_epochs = (plan.train.epochs * order.batches_per_epoch() as f64).ceil() as u64;
         let total_steps = plan.train.max_steps.map_or(all_epochs, |most| all_epochs.min(most as u64));
-        let settings = AdamWSettings {
-            beta1: plan.train.adam_beta1,
-            beta2: plan.train.adam_beta2,
-            epsilon: plan.train.adam_epsilon,
-            weight_decay: plan.train.weight_decay,
-        };
+        let rule =
+            AdamW { beta1: plan.train.adam_beta1, beta2: plan.train.adam_beta2, epsilon: plan.train.adam_epsilon };
+        let settings = GroupSettings { weight_decay: plan.train.weight_decay, ..GroupSettings::default() };
+        let groups = groups(network.parameters().iter(), &settings)?;
         Ok(Self {
             architecture: Architecture::of(&config)?,
             config,
-            optimizer: AdamW::new(network.parameters(), settings),
-            schedule: LinearSchedule::new(total_steps, plan.train.warmup_fraction),
+            optimizer: Optimizer::new(Box::new(rule), groups),
+            schedule: Schedule::new(Shape::Linear, Span::Fraction(plan.train.warmup_fraction), total_steps),
             computation: Computation {
                 device,
                 precision: plan.run.precision,
