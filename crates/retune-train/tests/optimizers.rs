@@ -106,7 +106,7 @@ impl<'a> Training<'a> {
     }
 
     fn gradient(&self, (place, (name, parameter)): (usize, &(String, Tensor)), step: u64) -> Tensor {
-        if name == "seldom.weight" && step % 3 != 0 && !self.case.is_schedule_free() {
+        if name == "seldom.weight" && !step.is_multiple_of(3) && !self.case.is_schedule_free() {
             return Tensor::new();
         }
         let (size, phase) = (0.5 + (step % 7) as f64 / 4.0, 0.37 * (step + 1) as f64 * (place + 1) as f64);
@@ -241,7 +241,7 @@ fn threads_make_no_difference() {
             training.values()
         };
         let alone = run(1);
-        for threads in [2, 3, 8] {
+        for threads in [2, 5] {
             assert_eq!(run(threads), alone, "{} with {threads} threads", case.name);
         }
     }
