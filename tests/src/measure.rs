@@ -10,8 +10,8 @@ use retune_recipe::{NonFinite, Precision};
 use retune_train::losses::CrossEntropy;
 use retune_train::tasks::Classification;
 use retune_train::{
-    AdamW, AdamWSettings, Computation, Encoded, LinearSchedule, Network, StepRows, StepSettings, evaluate,
-    train_step,
+    AdamW, Computation, Encoded, GroupSettings, Network, Optimizer, Schedule, Shape, Span, StepRows, StepSettings,
+    evaluate, groups, train_step,
 };
 use tch::{Device, Tensor};
 
@@ -131,8 +131,9 @@ pub fn training(
 ) -> Result<Vec<Comparison>> {
     let (task, encoded) = classification(reference)?;
     let Training { beta1, beta2, epsilon, weight_decay, .. } = *numbers;
-    let mut optimizer = AdamW::new(network.parameters(), AdamWSettings { beta1, beta2, epsilon, weight_decay });
-    let schedule = LinearSchedule::new(batches.len() as u64, numbers.warmup_ratio);
+    let groups = groups(network.parameters().iter(), &GroupSettings { weight_decay, ..GroupSettings::default() })?;
+    let mut optimizer = Optimizer::new(Box::new(AdamW { beta1, beta2, epsilon }), groups);
+    let schedule = Schedule::new(Shape::Linear, Span::Fraction(numbers.warmup_ratio), batches.len() as u64);
     let (mut losses, mut rates, mut norms) = (Vec::new(), Vec::new(), Vec::new());
     for (step, rows) in (0..).zip(batches) {
         let settings = StepSettings {

@@ -44,6 +44,18 @@ pub(crate) mod ffi {
         /// Multiplies each tensor in place by a tensor of no dimensions.
         unsafe fn scale(tensors: &[usize], factor: usize) -> Result<()>;
 
+        /// Multiplies each tensor in place by a number.
+        unsafe fn scale_by(tensors: &[usize], factor: f64) -> Result<()>;
+
+        /// Adds `factor * other` to each tensor in place.
+        unsafe fn add_scaled(tensors: &[usize], others: &[usize], factor: f64) -> Result<()>;
+
+        /// Moves each tensor in place by `weight` of the way to its end.
+        unsafe fn lerp(tensors: &[usize], ends: &[usize], weight: f64) -> Result<()>;
+
+        /// Adds `factor * first * second`, element by element, to each tensor in place.
+        unsafe fn add_product(tensors: &[usize], first: &[usize], second: &[usize], factor: f64) -> Result<()>;
+
         /// `_flash_attention_forward` of packed sequences; tensors are `at::Tensor*`, the result a new one.
         #[allow(clippy::too_many_arguments)]
         unsafe fn flash_attention(

@@ -103,6 +103,58 @@ pub fn scale(tensors: &[Tensor], factor: &Tensor) -> Result<(), TorchError> {
     Ok(())
 }
 
+/// Multiplies each tensor in place by a number.
+///
+/// # Errors
+/// libtorch refuses.
+pub fn scale_by(tensors: &[Tensor], factor: f64) -> Result<(), TorchError> {
+    // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
+    unsafe { ffi::scale_by(&addresses(tensors), factor)? };
+    Ok(())
+}
+
+/// Adds `factor * other` to each tensor in place, in one pass and without a copy (`torch._foreach_add_` with `alpha`).
+///
+/// # Errors
+/// The lists differ in length, or libtorch refuses.
+pub fn add_scaled(tensors: &[Tensor], others: &[Tensor], factor: f64) -> Result<(), TorchError> {
+    check_count("addends", tensors, others)?;
+    // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
+    unsafe { ffi::add_scaled(&addresses(tensors), &addresses(others), factor)? };
+    Ok(())
+}
+
+/// Moves each tensor in place by `weight` of the way to its end: `tensor + weight * (end - tensor)`.
+///
+/// # Errors
+/// The lists differ in length, or libtorch refuses.
+pub fn lerp(tensors: &[Tensor], ends: &[Tensor], weight: f64) -> Result<(), TorchError> {
+    check_count("ends", tensors, ends)?;
+    // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
+    unsafe { ffi::lerp(&addresses(tensors), &addresses(ends), weight)? };
+    Ok(())
+}
+
+/// Adds `factor * first * second`, element by element, to each tensor in place.
+///
+/// # Errors
+/// The lists differ in length, or libtorch refuses.
+pub fn add_product(tensors: &[Tensor], first: &[Tensor], second: &[Tensor], factor: f64) -> Result<(), TorchError> {
+    check_count("first factors", tensors, first)?;
+    check_count("second factors", tensors, second)?;
+    // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
+    unsafe { ffi::add_product(&addresses(tensors), &addresses(first), &addresses(second), factor)? };
+    Ok(())
+}
+
+fn check_count(what: &'static str, tensors: &[Tensor], others: &[Tensor]) -> Result<(), TorchError> {
+    if others.len() == tensors.len() {
+        Ok(())
+    } else {
+        Err(TorchError::CountMismatch { what, expected: tensors.len(), found: others.len() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +203,20 @@ mod tests {
         assert_eq!(global_norm(&tensors).unwrap().double_value(&[]), 5.0);
         scale(&tensors, &Tensor::from(0.5f32)).unwrap();
         assert_eq!(global_norm(&tensors).unwrap().double_value(&[]), 2.5);
+    }
+
+    #[test]
+    fn lists_move_in_place() {
+        let list = |values: [f64; 2]| values.map(|value| Tensor::from_slice(&[value, -value]));
+        let tensors = list([1.0, 2.0]);
+        scale_by(&tensors, 3.0).unwrap(); // 3, 6
+        add_scaled(&tensors, &list([1.0, 2.0]), -0.5).unwrap(); // 2.5, 5
+        lerp(&tensors, &list([4.5, 1.0]), 0.25).unwrap(); // 3, 4
+        add_product(&tensors, &list([2.0, 3.0]), &[Tensor::from(1.0), Tensor::from(5.0)], 0.5).unwrap();
+        let found = tensors.map(|tensor| Vec::<f64>::try_from(tensor).unwrap());
+        assert_eq!(found, [vec![4.0, -4.0], vec![11.5, -11.5]]);
+        let error = lerp(&list([1.0, 2.0]), &[], 0.5).unwrap_err();
+        assert_eq!(error.to_string(), "ends: expected 2 tensors, found 0");
     }
 
     #[test]

@@ -16,6 +16,9 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_efficient_attention_forward.h>
 #include <ATen/ops/_flash_attention_forward.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_addcmul.h>
+#include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -126,6 +129,27 @@ std::size_t global_norm(rust::Slice<const std::size_t> list) {
 void scale(rust::Slice<const std::size_t> list, std::size_t factor) {
   at::NoGradGuard no_grad;
   at::_foreach_mul_(tensors(list), tensor(factor));
+}
+
+void scale_by(rust::Slice<const std::size_t> list, double factor) {
+  at::NoGradGuard no_grad;
+  at::_foreach_mul_(tensors(list), at::Scalar(factor));
+}
+
+void add_scaled(rust::Slice<const std::size_t> list, rust::Slice<const std::size_t> others, double factor) {
+  at::NoGradGuard no_grad;
+  at::_foreach_add_(tensors(list), tensors(others), factor);
+}
+
+void lerp(rust::Slice<const std::size_t> list, rust::Slice<const std::size_t> ends, double weight) {
+  at::NoGradGuard no_grad;
+  at::_foreach_lerp_(tensors(list), tensors(ends), at::Scalar(weight));
+}
+
+void add_product(rust::Slice<const std::size_t> list, rust::Slice<const std::size_t> first,
+                 rust::Slice<const std::size_t> second, double factor) {
+  at::NoGradGuard no_grad;
+  at::_foreach_addcmul_(tensors(list), tensors(first), tensors(second), at::Scalar(factor));
 }
 
 std::size_t flash_attention(std::size_t q, std::size_t k, std::size_t v, std::size_t query_offsets,

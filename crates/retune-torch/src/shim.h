@@ -19,6 +19,11 @@ void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const st
                  double weight_decay, double epsilon);
 std::size_t global_norm(rust::Slice<const std::size_t> tensors);
 void scale(rust::Slice<const std::size_t> tensors, std::size_t factor);
+void scale_by(rust::Slice<const std::size_t> tensors, double factor);
+void add_scaled(rust::Slice<const std::size_t> tensors, rust::Slice<const std::size_t> others, double factor);
+void lerp(rust::Slice<const std::size_t> tensors, rust::Slice<const std::size_t> ends, double weight);
+void add_product(rust::Slice<const std::size_t> tensors, rust::Slice<const std::size_t> first,
+                 rust::Slice<const std::size_t> second, double factor);
 std::size_t flash_attention(std::size_t q, std::size_t k, std::size_t v, std::size_t query_offsets,
                             std::size_t key_offsets, std::int64_t longest_query, std::int64_t longest_key,
                             double dropout, double scale, bool causal, std::int64_t before, std::int64_t after);

@@ -10,6 +10,8 @@ use retune_models::ModelError;
 use retune_recipe::RecipeError;
 use retune_torch::TorchError;
 
+use crate::optimizers::GroupError;
+
 /// What stops a run, a prediction or an evaluation.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -34,6 +36,9 @@ pub enum TrainError {
     /// A run's plan that cannot be read back.
     #[error(transparent)]
     Plan(#[from] RecipeError),
+    /// Settings of parameter groups that cannot be.
+    #[error(transparent)]
+    Groups(#[from] GroupError),
     /// A GPU was asked for that is not there.
     #[error("device cuda:{asked} is not there: this machine has {gpus} GPU(s), cuda:0 to cuda:{}", gpus - 1)]
     NoSuchGpu {

@@ -63,11 +63,10 @@ pub(crate) fn finish<T: Task>(
     throughput: &Throughput,
     watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, TrainError> {
-    let best = state.best.unwrap_or(Best { epoch: 0, step: state.step, value: f64::NAN });
-    if best.step != state.step {
-        let path = checkpoint::best_path(&directory.checkpoints(), best.step);
-        checkpoint::restore(&path, trainer.network.parameters().iter())?;
-    }
+    let best = state.best.unwrap_or(Best { epoch: 0, step: state.step, value: 0.0 });
+    // What was kept may be other weights than those that train: a running mean of them.
+    let path = checkpoint::best_path(&directory.checkpoints(), best.step);
+    checkpoint::restore(&path, trainer.network.parameters().iter())?;
     let tuned = trainer.tune(watch)?;
     let trainer = &*trainer;
     let task = &trainer.task;

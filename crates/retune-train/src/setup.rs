@@ -12,9 +12,8 @@ use crate::TrainError;
 use crate::evaluate::Computation;
 use crate::model_directory::{Source, load_tokenizer};
 use crate::network::Network;
-use crate::optimizer::{AdamW, AdamWSettings};
 use crate::rhythm::Rhythm;
-use crate::schedule::LinearSchedule;
+use crate::strategy::{self, Pace};
 use crate::task::{Encoded, Splits, Task};
 use crate::trainer::Trainer;
 
@@ -47,17 +46,11 @@ impl<T: Task> Trainer<T> {
             at_least_one(plan.train.batch_size),
         );
         let rhythm = Rhythm::new(&plan, order.batches_per_epoch());
-        let settings = AdamWSettings {
-            beta1: plan.optimizer.beta1,
-            beta2: plan.optimizer.beta2,
-            epsilon: plan.optimizer.epsilon,
-            weight_decay: plan.train.weight_decay,
-        };
         Ok(Self {
             architecture: Architecture::of(&config)?,
             config,
-            optimizer: AdamW::new(network.parameters(), settings),
-            schedule: LinearSchedule::new(rhythm.total_steps, plan.schedule.warmup_fraction),
+            optimizer: strategy::optimizer(&plan, network.parameters().iter(), rhythm.total_steps)?,
+            pace: Pace::new(&plan, rhythm.total_steps),
             computation: Computation {
                 device,
                 precision: plan.run.precision,

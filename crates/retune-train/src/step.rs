@@ -12,7 +12,7 @@ use crate::batch::to_input;
 use crate::evaluate::Computation;
 use crate::memory::within_memory;
 use crate::network::Network;
-use crate::optimizer::AdamW;
+use crate::optimizers::Optimizer;
 use crate::task::{Batch, Encoded, Task};
 
 /// What a step needs besides the model and the rows.
@@ -68,7 +68,7 @@ pub struct StepNumbers {
 pub fn train_step<T: Task>(
     network: &Network,
     task: &T,
-    optimizer: &mut AdamW,
+    optimizer: &mut Optimizer,
     rows: &StepRows<'_, T>,
     settings: &StepSettings,
 ) -> Result<StepNumbers, TrainError> {
@@ -80,13 +80,14 @@ pub fn train_step<T: Task>(
     let weight: f64 = parts.iter().map(|part| part.weight).sum();
     let weight = if weight > 0.0 { weight } else { 1.0 };
     let parameters: Vec<&Tensor> = network.parameters().iter().map(|(_, tensor)| tensor).collect();
+    let moving: Vec<usize> = (0..parameters.len()).filter(|place| parameters[*place].requires_grad()).collect();
     let mut too_large = None;
 
     let mut waiting: VecDeque<(&[usize], Batch)> = rows.parts.iter().map(Vec::as_slice).zip(parts).collect();
     while let Some((part, batch)) = waiting.pop_front() {
         let size = batch.packed.tokens();
         let draws = Draws::now(settings.computation.device)?;
-        match within_memory(|| backward(network, task, &parameters, batch, weight, settings)) {
+        match within_memory(|| backward(network, task, (&parameters, &moving), batch, weight, settings)) {
             Ok((loss, gradients)) => sums.add(loss, gradients),
             Err(TrainError::OutOfMemory) if part.len() > 1 && task.splits() => {
                 draws.restore()?;
@@ -178,7 +179,7 @@ impl Draws {
 fn backward<T: Task>(
     network: &Network,
     task: &T,
-    parameters: &[&Tensor],
+    (parameters, moving): (&[&Tensor], &[usize]),
     part: Batch,
     weight: f64,
     settings: &StepSettings,
@@ -193,7 +194,13 @@ fn backward<T: Task>(
     let loss = task.loss(&outputs, &batch, &input.layout) / weight;
     drop(autocast);
 
-    let gradients = Tensor::f_run_backward(&[&loss], parameters, false, false)?;
+    let leaves: Vec<&Tensor> = moving.iter().map(|place| parameters[*place]).collect();
+    let found = Tensor::f_run_backward(&[&loss], &leaves, false, false)?;
+    // What stands still has no gradient.
+    let mut gradients: Vec<Tensor> = parameters.iter().map(|_| Tensor::new()).collect();
+    for (place, gradient) in moving.iter().zip(found) {
+        gradients[*place] = gradient;
+    }
     Ok((loss.detach(), gradients))
 }
 

@@ -17,10 +17,10 @@ use crate::event::{Event, Logged, StepReport};
 use crate::finish::{Outcome, finish};
 use crate::model_directory::Source;
 use crate::network::Network;
-use crate::optimizer::AdamW;
+use crate::optimizers::Optimizer;
 use crate::record::{Throughput, evaluation_record, skipped_record, spike_record, train_record};
 use crate::rhythm::Rhythm;
-use crate::schedule::LinearSchedule;
+use crate::strategy::Pace;
 use crate::step::{StepRows, StepSettings, train_step};
 use crate::task::{Encoded, Splits, Task};
 use crate::{RunDirectory, TrainError};
@@ -39,8 +39,8 @@ pub struct Trainer<T: Task> {
     pub(crate) test: Option<Encoded<T::Targets>>,
     pub(crate) network: Network,
     pub(crate) load_report: LoadReport,
-    pub(crate) optimizer: AdamW,
-    pub(crate) schedule: LinearSchedule,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) pace: Pace,
     pub(crate) order: EpochOrder,
     pub(crate) rhythm: Rhythm,
     pub(crate) computation: Computation,
@@ -137,7 +137,7 @@ impl<T: Task> Trainer<T> {
         let start = Instant::now();
         let settings = StepSettings {
             computation: self.computation,
-            learning_rate: self.plan.train.learning_rate * self.schedule.factor(state.step),
+            learning_rate: self.pace.rate(state.step, &state.plateau),
             max_gradient_norm: self.plan.train.max_grad_norm,
             max_gradient_value: self.plan.train.max_grad_value,
             non_finite: self.plan.train.non_finite,
@@ -222,12 +222,13 @@ impl<T: Task> Trainer<T> {
 
     /// Evaluates on the validation data and keeps the model if it is the best so far.
     fn evaluate_and_keep(
-        &self,
+        &mut self,
         state: &mut TrainingState,
         directory: &mut RunDirectory,
         writer: &mut Writer,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), TrainError> {
+        self.optimizer.to_evaluation()?;
         let outputs = self.outputs(&self.validation, watch)?;
         let evaluation = self.task.score(&self.data.validation, &self.validation, &outputs, None)?;
         let epoch = self.rhythm.epoch(state.step);
@@ -238,12 +239,14 @@ impl<T: Task> Trainer<T> {
             watch(Event::Notice(&format!("evaluation.metric {metric} is not measured on these data; {first} decides")));
         }
         let best = is_better(metric, value, state.best.as_ref().map(|best| best.value));
+        self.pace.evaluated(metric, value, &mut state.plateau);
         state.without_better = if best { 0 } else { state.without_better + 1 };
         if best {
             state.best = Some(Best { epoch: epoch.ceil() as u64, step: state.step, value });
             writer
                 .submit(Job::Best { step: state.step, parameters: Snapshot::of(self.network.parameters().iter()) })?;
         }
+        self.optimizer.to_training();
         directory.log(&evaluation_record("validation", state.step, epoch, &evaluation))?;
         watch(Event::Evaluated { split: "validation", epoch, evaluation: &evaluation, best });
         Ok(())

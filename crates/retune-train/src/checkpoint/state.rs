@@ -3,6 +3,7 @@
 use retune_data::OrderState;
 use serde::{Deserialize, Serialize};
 
+use crate::schedules::PlateauState;
 use crate::watch::LossWatch;
 
 /// Where training stands: all that a run knows besides its tensors and its data.
@@ -16,6 +17,8 @@ pub struct TrainingState {
     pub best: Option<Best>,
     /// Evaluations since the best one.
     pub without_better: u64,
+    /// What a schedule that looks at evaluations has seen.
+    pub plateau: PlateauState,
     /// Losses since the last line of the log: their sum and number.
     pub unlogged: (f64, u64),
     /// Batches that were left out, since their loss or gradient was not finite.

@@ -1,0 +1,57 @@
+//! AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), as `torch.optim.AdamW`: bias-corrected moments, decay decoupled
+//! from the gradient. One fused kernel moves everything in one pass over memory.
+
+use retune_torch::TorchError;
+use retune_torch::optim::{AdamWState, AdamWStep, fused_adamw};
+use tch::{Kind, Tensor};
+
+use super::{UpdateNumbers, UpdateRule};
+
+/// The numbers that stay the same over all steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamW {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+}
+
+impl Default for AdamW {
+    /// torch's: 0.9, 0.999, 1e-8.
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+    }
+}
+
+impl UpdateRule for AdamW {
+    fn slots(&self) -> &'static [&'static str] {
+        &["exp_avg", "exp_avg_sq", "step"]
+    }
+
+    fn initial(&self, parameter: &Tensor) -> Vec<Tensor> {
+        // The fused kernel reads the number of steps on the device, as float32.
+        let step = Tensor::zeros([], (Kind::Float, parameter.device()));
+        vec![parameter.zeros_like(), parameter.zeros_like(), step]
+    }
+
+    fn update(
+        &self,
+        parameters: &[Tensor],
+        gradients: &[Tensor],
+        state: &[Vec<Tensor>],
+        numbers: &UpdateNumbers,
+    ) -> Result<(), TorchError> {
+        let handles = |slot: usize| state[slot].iter().map(Tensor::shallow_clone).collect();
+        let mut state = AdamWState { first_moments: handles(0), second_moments: handles(1), steps: handles(2) };
+        let step = AdamWStep {
+            learning_rate: numbers.learning_rate,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            weight_decay: numbers.weight_decay,
+            epsilon: self.epsilon,
+        };
+        fused_adamw(parameters, gradients, &mut state, &step)
+    }
+}

@@ -1,0 +1,263 @@
+//! Optimisers: what a step does to the parameters, given their gradients.
+//!
+//! An [`Optimizer`] is a rule ([`UpdateRule`], one file each) applied to groups of parameters ([`groups`]) that share a
+//! learning rate and a weight decay. A rule keeps what it remembers in tensors alone, so that a checkpoint holds all of it,
+//! to the bit. `docs/optimizers.md` gives every rule's formula and source, and how to add one.
+
+mod adafactor;
+mod adamw;
+mod groups;
+mod lion;
+mod pattern;
+mod reduction;
+mod schedule_free;
+mod sgd;
+
+use std::fmt::Debug;
+
+use retune_torch::TorchError;
+use tch::{Device, Kind, Tensor};
+
+pub use adafactor::Adafactor;
+pub use adamw::AdamW;
+pub use groups::{GroupError, GroupSettings, ParameterGroup, PatternSettings, groups, has_decay};
+pub use lion::Lion;
+pub use schedule_free::ScheduleFreeAdamW;
+pub use sgd::{Sgd, WeightDecay};
+
+/// The numbers of one update that are not the rule's own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UpdateNumbers {
+    /// The group's learning rate at this step.
+    pub learning_rate: f64,
+    /// The group's weight decay.
+    pub weight_decay: f64,
+}
+
+/// What one optimiser does to a list of parameters.
+///
+/// All that it remembers is in tensors, one for each of its slots and parameters; numbers are tensors of no dimensions.
+/// A rule is the same whatever the number of threads.
+pub trait UpdateRule: Debug + Send {
+    /// The names of what is remembered of each parameter; torch's where torch has the optimiser (`exp_avg`).
+    fn slots(&self) -> &'static [&'static str];
+
+    /// The state of a parameter before its first step: a tensor for each slot, undefined (`Tensor::new()`) where this
+    /// parameter has no such state.
+    fn initial(&self, parameter: &Tensor) -> Vec<Tensor>;
+
+    /// Moves `parameters` and `state[slot][parameter]` in place. All lists are as long as `parameters`, and all gradients
+    /// are defined. Called without a gradient graph.
+    ///
+    /// # Errors
+    /// libtorch refuses.
+    fn update(
+        &self,
+        parameters: &[Tensor],
+        gradients: &[Tensor],
+        state: &[Vec<Tensor>],
+        numbers: &UpdateNumbers,
+    ) -> Result<(), TorchError>;
+
+    /// The weights to evaluate and to keep, new tensors, where they are others than those that train.
+    ///
+    /// # Errors
+    /// libtorch refuses.
+    fn evaluation_weights(
+        &self,
+        parameters: &[Tensor],
+        state: &[Vec<Tensor>],
+    ) -> Result<Option<Vec<Tensor>>, TorchError> {
+        let _ = (parameters, state);
+        Ok(None)
+    }
+}
+
+/// A rule, the parameters that it moves, and what it remembers of them.
+#[derive(Debug)]
+pub struct Optimizer {
+    rule: Box<dyn UpdateRule>,
+    groups: Vec<Group>,
+    evaluates: bool,
+}
+
+#[derive(Debug)]
+struct Group {
+    group: ParameterGroup,
+    /// By slot, then by parameter.
+    state: Vec<Vec<Tensor>>,
+    /// The weights that train, while others are in their place.
+    resting: Option<Vec<Tensor>>,
+}
+
+impl Optimizer {
+    /// Before the first step. The groups' parameters are handles: the model's own weights move.
+    pub fn new(rule: Box<dyn UpdateRule>, groups: Vec<ParameterGroup>) -> Self {
+        let with_state = |group: ParameterGroup| {
+            let mut state: Vec<Vec<Tensor>> = rule.slots().iter().map(|_| Vec::new()).collect();
+            for parameter in &group.parameters {
+                let initial = tch::no_grad(|| rule.initial(parameter));
+                assert_eq!(initial.len(), state.len(), "{rule:?}: a tensor for each slot");
+                state.iter_mut().zip(initial).for_each(|(slot, tensor)| slot.push(tensor));
+            }
+            Group { group, state, resting: None }
+        };
+        let groups = groups.into_iter().map(with_state).collect();
+        Self { rule, groups, evaluates: false }
+    }
+
+    /// The groups, in order.
+    pub fn groups(&self) -> impl Iterator<Item = &ParameterGroup> {
+        self.groups.iter().map(|group| &group.group)
+    }
+
+    /// One step; a group's members are places in `gradients`. A parameter whose gradient is undefined had no part in the
+    /// loss: it keeps its value and its state, decay included, as in `torch.optim`.
+    ///
+    /// # Errors
+    /// libtorch refuses a gradient.
+    pub fn step(&mut self, gradients: &[Tensor], learning_rate: f64) -> Result<(), TorchError> {
+        let _no_grad = tch::no_grad_guard();
+        self.to_training();
+        for Group { group, state, .. } in &self.groups {
+            let present: Vec<usize> =
+                (0..group.members.len()).filter(|place| gradients[group.members[*place]].defined()).collect();
+            // Clones of handles: the tensors that move are the group's own.
+            let pick = |tensors: &[Tensor]| -> Vec<Tensor> {
+                present.iter().map(|place| tensors[*place].shallow_clone()).collect()
+            };
+            let own: Vec<Tensor> =
+                present.iter().map(|place| gradients[group.members[*place]].shallow_clone()).collect();
+            let state: Vec<Vec<Tensor>> = state.iter().map(|slot| pick(slot)).collect();
+            let numbers = UpdateNumbers { learning_rate: learning_rate * group.rate, weight_decay: group.weight_decay };
+            self.rule.update(&pick(&group.parameters), &own, &state, &numbers)?;
+        }
+        Ok(())
+    }
+
+    /// All state under names: `<parameter>.<slot>`, in the order of groups. The tensors are handles: what is copied into
+    /// them is the optimiser's state from then on.
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        let mut named = Vec::new();
+        for Group { group, state, .. } in &self.groups {
+            for (place, name) in group.names.iter().enumerate() {
+                for (slot, tensors) in self.rule.slots().iter().zip(state) {
+                    if tensors[place].defined() {
+                        named.push((format!("{name}.{slot}"), tensors[place].shallow_clone()));
+                    }
+                }
+            }
+        }
+        named
+    }
+
+    /// Puts the weights to evaluate with into the model, where the rule has others than those that train; those are kept,
+    /// and [`to_training`](Self::to_training) or the next step puts them back, to the bit. A checkpoint is written between
+    /// the two modes never: it holds the weights that train.
+    ///
+    /// # Errors
+    /// libtorch refuses; the model trains on with what it had.
+    pub fn to_evaluation(&mut self) -> Result<(), TorchError> {
+        let _no_grad = tch::no_grad_guard();
+        if self.evaluates {
+            return Ok(());
+        }
+        let weights = |Group { group, state, .. }: &Group| self.rule.evaluation_weights(&group.parameters, state);
+        let weights = self.groups.iter().map(weights).collect::<Result<Vec<_>, _>>()?;
+        for (group, weights) in self.groups.iter_mut().zip(weights) {
+            let Some(weights) = weights else { continue };
+            let parameters = &mut group.group.parameters;
+            group.resting = Some(parameters.iter().map(Tensor::copy).collect());
+            parameters.iter_mut().zip(&weights).for_each(|(parameter, weight)| parameter.copy_(weight));
+        }
+        self.evaluates = true;
+        Ok(())
+    }
+
+    /// Puts the weights that train back into the model.
+    pub fn to_training(&mut self) {
+        let _no_grad = tch::no_grad_guard();
+        for group in &mut self.groups {
+            for (parameter, weight) in group.group.parameters.iter_mut().zip(group.resting.take().unwrap_or_default()) {
+                parameter.copy_(&weight);
+            }
+        }
+        self.evaluates = false;
+    }
+}
+
+/// The handle of a tensor as a list, which is what the operations of `retune_torch::optim` take.
+fn one(tensor: &Tensor) -> &[Tensor] {
+    std::slice::from_ref(tensor)
+}
+
+/// A number that a rule remembers: on the host, where reading it waits for no device, and in float64.
+fn number(value: f64) -> Tensor {
+    Tensor::full([], value, (Kind::Double, Device::Cpu))
+}
+
+/// Reads a [`number`].
+fn value(number: &Tensor) -> f64 {
+    number.double_value(&[])
+}
+
+/// Writes a [`number`].
+fn set(number: &Tensor, value: f64) {
+    let _ = number.shallow_clone().fill_(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_weights() -> Vec<(String, Tensor)> {
+        [("a.weight", 1.0), ("b.weight", 2.0)]
+            .map(|(name, value)| (name.to_owned(), Tensor::from_slice(&[value])))
+            .into()
+    }
+
+    fn all(parameters: &[(String, Tensor)], weight_decay: f64) -> Vec<ParameterGroup> {
+        let named = parameters.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        groups(named, &GroupSettings { weight_decay, ..GroupSettings::default() }).unwrap()
+    }
+
+    #[test]
+    fn a_parameter_without_a_gradient_stays() -> Result<(), TorchError> {
+        let rules: [Box<dyn UpdateRule>; 5] = [
+            Box::new(AdamW::default()),
+            Box::new(Sgd { momentum: 0.9, ..Sgd::default() }),
+            Box::new(Adafactor::default()),
+            Box::new(Lion::default()),
+            Box::new(ScheduleFreeAdamW::default()),
+        ];
+        for rule in rules {
+            let what = format!("{rule:?}");
+            let parameters = two_weights();
+            let mut optimizer = Optimizer::new(rule, all(&parameters, 0.5));
+            let before: Vec<_> = optimizer.state().into_iter().map(|(name, tensor)| (name, tensor.copy())).collect();
+            optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::new()], 0.1)?;
+            let values: Vec<f64> = parameters.iter().map(|(_, tensor)| tensor.double_value(&[0])).collect();
+            assert!(values[0] < 0.96 && values[1] == 2.0, "{what}: {values:?}");
+            for ((name, old), (_, new)) in before.iter().zip(optimizer.state()) {
+                assert_eq!(*old == new, name.starts_with("b."), "{what}: {name} was {old:?}, is {new:?}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn evaluation_leaves_no_trace() -> Result<(), TorchError> {
+        let parameters = two_weights();
+        let mut optimizer = Optimizer::new(Box::new(ScheduleFreeAdamW::default()), all(&parameters, 0.0));
+        for step in 0..3 {
+            optimizer.step(&[Tensor::from_slice(&[0.3 * f64::from(step)]), Tensor::from_slice(&[-1.0])], 0.1)?;
+        }
+        let training: Vec<Tensor> = parameters.iter().map(|(_, tensor)| tensor.copy()).collect();
+        optimizer.to_evaluation()?;
+        optimizer.to_evaluation()?;
+        assert!(parameters.iter().zip(&training).all(|((_, tensor), before)| tensor != before));
+        optimizer.to_training();
+        assert!(parameters.iter().zip(&training).all(|((_, tensor), before)| tensor == before));
+        Ok(())
+    }
+}
