@@ -171,17 +171,17 @@ impl Scope<'_> {
 
     /// `weight: [out, in]` and `bias: [out]`.
     pub fn linear(&self, inputs: i64, outputs: i64) -> Linear {
-        Linear { weight: self.weight(outputs, inputs), bias: Some(self.bias(outputs)) }
+        Linear::new(self.weight(outputs, inputs), Some(self.bias(outputs)))
     }
 
     /// `weight: [out, in]` and, where the configuration asks for it, `bias: [out]`.
     pub fn linear_with(&self, inputs: i64, outputs: i64, bias: bool) -> Linear {
-        Linear { weight: self.weight(outputs, inputs), bias: bias.then(|| self.bias(outputs)) }
+        Linear::new(self.weight(outputs, inputs), bias.then(|| self.bias(outputs)))
     }
 
     /// `weight: [rows, d]`.
     pub fn embedding(&self, rows: i64, size: i64, padding_row: Option<i64>) -> Embedding {
-        Embedding { weight: self.weight(rows, size), padding_row }
+        Embedding::new(self.weight(rows, size), padding_row)
     }
 
     /// `weight: [d]` and `bias: [d]`.
