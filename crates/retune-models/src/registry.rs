@@ -60,7 +60,9 @@ impl HeadPlaces<'_> {
                 if bias != decoder {
                     let _unread = self.root.at(bias).bias(v);
                 }
-                self.root.at(decoder).linear(d, v)
+                // An output layer has no adapter, as in `peft`.
+                let decoder = self.root.at(decoder);
+                Linear::new(decoder.weight(v, d), Some(decoder.bias(v)))
             }
         }
     }
