@@ -5,6 +5,7 @@
 //! [`Comparison`]s, which a test asserts and `cargo xtask parity` prints. [`Golden`] is a tiny model whose weights come
 //! from [`formula`], so that its tests need neither Python nor a network.
 
+pub mod adapters;
 pub mod compare;
 pub mod formula;
 pub mod golden;

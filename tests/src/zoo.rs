@@ -118,7 +118,7 @@ fn gradients(model: &Model, loss: &Tensor, reference: &Reference, bounds: Bounds
 }
 
 /// The loss of each kind of head, as `zoo.py` defines it.
-fn loss(kind: HeadKind, logits: &Tensor, labels: &Tensor, offsets: &[i64]) -> Tensor {
+pub(crate) fn loss(kind: HeadKind, logits: &Tensor, labels: &Tensor, offsets: &[i64]) -> Tensor {
     match kind {
         HeadKind::SequenceClassification => logits.cross_entropy_for_logits(labels),
         HeadKind::MultipleChoice => logits.view([-1, CHOICES]).cross_entropy_for_logits(labels),

@@ -42,12 +42,12 @@ impl Activation {
 /// Two linear layers with an activation between them.
 ///
 /// ```
-/// use retune_attention::{Activation, FeedForward, Linear};
+/// use retune_attention::{Activation, FeedForward, Linear, Mode};
 /// use tch::{Device, Kind, Tensor};
 ///
-/// let linear = |out: i64, size: i64| Linear { weight: Tensor::randn([out, size], (Kind::Float, Device::Cpu)), bias: None };
+/// let linear = |out: i64, size: i64| Linear::new(Tensor::randn([out, size], (Kind::Float, Device::Cpu)), None);
 /// let layer = FeedForward { up: linear(64, 16), activation: Activation::Gelu, down: linear(16, 64) };
-/// assert_eq!(layer.forward(&Tensor::randn([8, 16], (Kind::Float, Device::Cpu))).size(), [8, 16]);
+/// assert_eq!(layer.forward(&Tensor::randn([8, 16], (Kind::Float, Device::Cpu)), Mode::Evaluate).size(), [8, 16]);
 /// ```
 #[derive(Debug)]
 pub struct FeedForward {
@@ -61,8 +61,8 @@ pub struct FeedForward {
 
 impl FeedForward {
     /// `x` is `[t, d]`; the result is `[t, d]`.
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        self.down.forward(&self.activation.forward(&self.up.forward(x)))
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
+        self.down.forward(&self.activation.forward(&self.up.forward(x, mode)), mode)
     }
 }
 
@@ -87,7 +87,7 @@ pub enum GatedProjection {
 /// use retune_attention::{Activation, Dropout, GatedFeedForward, GatedProjection, Linear, Mode};
 /// use tch::{Device, Kind, Tensor};
 ///
-/// let linear = |out: i64, size: i64| Linear { weight: Tensor::randn([out, size], (Kind::Float, Device::Cpu)), bias: None };
+/// let linear = |out: i64, size: i64| Linear::new(Tensor::randn([out, size], (Kind::Float, Device::Cpu)), None);
 /// let swiglu = GatedFeedForward {
 ///     up: GatedProjection::Apart { gate: linear(64, 16), up: linear(64, 16) },
 ///     activation: Activation::Silu,
@@ -111,22 +111,22 @@ pub struct GatedFeedForward {
 impl GatedFeedForward {
     /// `x` is `[t, d]`; the result is `[t, d]`.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
-        let (activated, factor) = self.up.forward(x); // [t, i] each
+        let (activated, factor) = self.up.forward(x, mode); // [t, i] each
         let product = self.activation.forward(&activated) * factor; // [t, i]
-        self.down.forward(&self.dropout.forward(&product, mode)) // [t, d]
+        self.down.forward(&self.dropout.forward(&product, mode), mode) // [t, d]
     }
 }
 
 impl GatedProjection {
     /// What is activated, and what multiplies it: `[t, i]` each.
-    fn forward(&self, x: &Tensor) -> (Tensor, Tensor) {
+    fn forward(&self, x: &Tensor, mode: Mode) -> (Tensor, Tensor) {
         match self {
             Self::Fused(both) => {
-                let both = both.forward(x); // [t, 2i]
+                let both = both.forward(x, mode); // [t, 2i]
                 let half = both.size()[1] / 2; // i
                 (both.narrow(1, 0, half), both.narrow(1, half, half)) // [t, i] each
             }
-            Self::Apart { gate, up } => (gate.forward(x), up.forward(x)), // [t, i] each
+            Self::Apart { gate, up } => (gate.forward(x, mode), up.forward(x, mode)), // [t, i] each
         }
     }
 }

@@ -3,15 +3,16 @@
 use tch::{Kind, Tensor};
 
 use crate::Mode;
+use crate::adapters::LinearAdapter;
 
-/// `y = x Wᵀ + b`.
+/// `y = x Wᵀ + b`, or what an adapter makes of it.
 ///
 /// ```
-/// use retune_attention::Linear;
+/// use retune_attention::{Linear, Mode};
 /// use tch::Tensor;
 ///
-/// let layer = Linear { weight: Tensor::from_slice(&[1.0, 2.0]).view([1, 2]), bias: Some(Tensor::from_slice(&[0.5])) };
-/// let y = layer.forward(&Tensor::from_slice(&[3.0, 4.0]));
+/// let layer = Linear::new(Tensor::from_slice(&[1.0, 2.0]).view([1, 2]), Some(Tensor::from_slice(&[0.5])));
+/// let y = layer.forward(&Tensor::from_slice(&[3.0, 4.0]), Mode::Evaluate);
 /// assert_eq!(y.double_value(&[0]), 11.5);
 /// ```
 #[derive(Debug)]
@@ -20,12 +21,40 @@ pub struct Linear {
     pub weight: Tensor,
     /// `b`: `[out]`.
     pub bias: Option<Tensor>,
+    /// What stands beside the layer, if anything.
+    pub adapter: Option<Box<dyn LinearAdapter>>,
 }
 
 impl Linear {
-    /// `x` is `[…, in]`; the result is `[…, out]`.
-    pub fn forward(&self, x: &Tensor) -> Tensor {
+    /// A layer without an adapter: `W` is `[out, in]`, `b` is `[out]`.
+    pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
+        Self { weight, bias, adapter: None }
+    }
+
+    /// The same layer with an adapter.
+    pub fn with_adapter(self, adapter: Box<dyn LinearAdapter>) -> Self {
+        Self { adapter: Some(adapter), ..self }
+    }
+
+    /// `x` is `[…, in]`; the result is `[…, out]`. The mode is for dropout of an adapter; without one it changes nothing.
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
+        match &self.adapter {
+            None => self.plain(x),
+            Some(adapter) => adapter.forward(self, x, mode),
+        }
+    }
+
+    /// `x Wᵀ + b`, whatever adapter stands beside it: `x` is `[…, in]`; the result is `[…, out]`.
+    pub fn plain(&self, x: &Tensor) -> Tensor {
         x.linear(&self.weight, self.bias.as_ref())
+    }
+
+    /// The layer without an adapter that computes in evaluation what this one does, within rounding.
+    pub fn merged(&self) -> Self {
+        match &self.adapter {
+            None => Self::new(self.weight.shallow_clone(), self.bias.as_ref().map(Tensor::shallow_clone)),
+            Some(adapter) => adapter.merged(self),
+        }
     }
 }
 

@@ -19,7 +19,7 @@
 //! GatedFeedForward     W₂ (φ(W₁ x + b₁) ⊙ (V x + c)) + b₂                          Shazeer 2020, arXiv 2002.05202
 //! ```
 //!
-//! [`positions`] has those of sinusoidal and rotary positions, of T5's and ALiBi's biases and of disentangled attention.
+//! [`adapters`] has those of LoRA, DoRA and (IA)³, beside linear layers and embeddings; [`positions`] has those of sinusoidal and rotary positions, of T5's and ALiBi's biases and of disentangled attention.
 //!
 //! # An example
 //!
@@ -43,6 +43,7 @@
 //!
 //! Shapes are the caller's contract: a wrong one is a bug and may panic. What a user may get wrong is checked above.
 
+pub mod adapters;
 pub mod attention;
 mod embedding;
 mod feed_forward;

@@ -13,7 +13,7 @@ use crate::{Attention, Linear, Mode, Pairing, attend};
 /// use tch::{Device, Kind, Tensor};
 ///
 /// let options = (Kind::Float, Device::Cpu);
-/// let linear = |out| Linear { weight: Tensor::randn([out, 32], options), bias: Some(Tensor::zeros([out], options)) };
+/// let linear = |out| Linear::new(Tensor::randn([out, 32], options), Some(Tensor::zeros([out], options)));
 /// let layer = MultiHeadAttention {
 ///     query: linear(32),
 ///     key: linear(32),
@@ -49,8 +49,8 @@ impl MultiHeadAttention {
     /// outputs side by side are `[t_q, h·k]`.
     pub fn across<'a>(&self, x: &Tensor, memory: &Tensor, pairing: impl Into<Pairing<'a>>, mode: Mode) -> Tensor {
         let split = |projected: Tensor| projected.unflatten(1, [-1, self.head_size]); // [t, h, k]
-        let q = split(self.query.forward(x)); // [t_q, h, k]
-        let (k, v) = (split(self.key.forward(memory)), split(self.value.forward(memory))); // [t_k, h_kv, k]
+        let q = split(self.query.forward(x, mode)); // [t_q, h, k]
+        let (k, v) = (split(self.key.forward(memory, mode)), split(self.value.forward(memory, mode))); // [t_k, h_kv, k]
         attend(&q, &k, &v, pairing, &self.attention, mode).flatten(1, 2) // [t_q, h·k]
     }
 }

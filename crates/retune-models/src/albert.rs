@@ -94,7 +94,7 @@ impl Albert {
 
 impl Encoder for Albert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
-        let x = self.widening.forward(&self.embeddings.forward(input, mode)); // [t, d]
+        let x = self.widening.forward(&self.embeddings.forward(input, mode), mode); // [t, d]
         through(x, self.layers(), trace, |layer, x| layer.forward(x, &input.layout, mode)) // [t, d]
     }
 

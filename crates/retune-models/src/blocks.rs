@@ -147,9 +147,9 @@ impl PostNormLayer {
 
     /// `x` is `[t, d]`; the result is `[t, d]`.
     pub fn forward<'a>(&self, x: &Tensor, pairing: impl Into<Pairing<'a>>, mode: Mode) -> Tensor {
-        let mixed = self.attention_output.forward(&self.attention.forward(x, pairing, mode)); // [t, d]
+        let mixed = self.attention_output.forward(&self.attention.forward(x, pairing, mode), mode); // [t, d]
         let x = self.attention_norm.forward(&(self.attention_dropout.forward(&mixed, mode) + x)); // [t, d]
-        let transformed = self.feed_forward.forward(&x); // [t, d]
+        let transformed = self.feed_forward.forward(&x, mode); // [t, d]
         self.output_norm.forward(&(self.output_dropout.forward(&transformed, mode) + &x)) // [t, d]
     }
 }

@@ -108,7 +108,7 @@ impl Embeddings {
             sum += segment.forward(&input.token_type_ids); // [t, e]
         }
         if let Some(projection) = &self.projection {
-            sum = projection.forward(&sum); // [t, d]
+            sum = projection.forward(&sum, mode); // [t, d]
         }
         self.dropout.forward(&self.norm.forward(&sum), mode) // [t, d]
     }
@@ -165,9 +165,9 @@ impl Layer {
     }
 
     /// The bias of the scores; `table` is `P`, `[2s, d]`.
-    fn bias(&self, table: &Tensor, config: &DebertaConfig, span: RelativeSpan) -> Disentangled {
+    fn bias(&self, table: &Tensor, config: &DebertaConfig, span: RelativeSpan, mode: Mode) -> Disentangled {
         let heads = |own: &Option<Linear>, shared: &Linear| {
-            let projected = own.as_ref().unwrap_or(shared).forward(table); // [2s, d]
+            let projected = own.as_ref().unwrap_or(shared).forward(table, mode); // [2s, d]
             projected.unflatten(1, [-1, config.head_size()]).transpose(0, 1) // [h, 2s, k]
         };
         let (attention, terms) = (&self.block.attention, config.pos_att_type);
@@ -186,7 +186,7 @@ impl Encoder for DebertaV2 {
         let relative = self.relative.as_ref().map(|relative| (relative, relative.table()));
         through(embedded.shallow_clone(), self.layers.iter().enumerate(), trace, |(index, layer), x| {
             let bias = relative.as_ref().map(|(relative, table)| {
-                layer.bias(&relative.dropout.forward(table, mode), &self.config, relative.span)
+                layer.bias(&relative.dropout.forward(table, mode), &self.config, relative.span, mode)
             });
             let pairing = Pairing::from(&input.layout);
             let pairing = bias.as_ref().map_or(pairing, |bias| pairing.with_bias(bias));

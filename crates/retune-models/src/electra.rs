@@ -116,7 +116,7 @@ impl Summary {
 impl Encoder for Electra {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.embeddings.forward(input, mode); // [t, e]
-        let x = self.widening.as_ref().map_or_else(|| x.shallow_clone(), |widening| widening.forward(&x)); // [t, d]
+        let x = self.widening.as_ref().map_or_else(|| x.shallow_clone(), |widening| widening.forward(&x, mode)); // [t, d]
         through(x, &self.layers, trace, |layer, x| layer.forward(x, &input.layout, mode)) // [t, d]
     }
 

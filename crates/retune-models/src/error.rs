@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::adapters::AdapterError;
+
 /// A parameter whose tensor in the checkpoint does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShapeProblem {
@@ -118,6 +120,23 @@ pub enum ModelError {
         missing: Vec<String>,
         /// Names whose shape is another.
         shapes: Vec<ShapeProblem>,
+    },
+    /// An adapter is wrong, or does not fit the model.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// Nothing of the model would be trained.
+    #[error("{selection} leaves nothing to train")]
+    NothingToTrain {
+        /// What was asked for.
+        selection: String,
+    },
+    /// A pattern names no parameter.
+    #[error("'{pattern}' matches no parameter's name; there are: {}", names.join(", "))]
+    NoParameter {
+        /// The pattern.
+        pattern: String,
+        /// All names.
+        names: Vec<String>,
     },
     /// The model's classes are not named one by one.
     #[error("{}: id2label must name the classes 0, 1, 2 … without a gap", path.display())]

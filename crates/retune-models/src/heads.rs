@@ -165,12 +165,12 @@ impl Head {
         let pooled = match &self.transform {
             None => read,
             Some(Transform { dense, activation, norm }) => {
-                let projected = dense.as_ref().map_or_else(|| read.shallow_clone(), |dense| dense.forward(&read)); // [n, d']
+                let projected = dense.as_ref().map_or_else(|| read.shallow_clone(), |dense| dense.forward(&read, mode)); // [n, d']
                 let activated = activation.forward(&projected); // [n, d']
                 norm.as_ref().map_or_else(|| activated.shallow_clone(), |norm| norm.forward(&activated)) // [n, d']
             }
         };
-        let logits = self.output.forward(&self.dropout.forward(&pooled, mode)); // [n, c]
+        let logits = self.output.forward(&self.dropout.forward(&pooled, mode), mode); // [n, c]
         HeadOutput { pooled, logits }
     }
 }

@@ -3,10 +3,11 @@
 //! [`Model::load`] reads a model directory in Hugging Face's layout (`config.json`, `model.safetensors`) and
 //! gives a model whose parameters bear the checkpoint's names; [`write_model`] writes one. [`registry`] lists the
 //! architectures; each is one file that holds its configuration and its forward pass, on packed batches, and knows nothing
-//! of recipes, file formats or tasks.
+//! of recipes, file formats or tasks. [`adapters`] stand beside what is built.
 //!
 //! Notation of shapes in all files: `b` sequences, `t` tokens, `d` hidden size, `c` labels, `v` vocabulary.
 
+pub mod adapters;
 mod albert;
 mod bert;
 mod blocks;
@@ -17,10 +18,12 @@ mod distilbert;
 mod electra;
 mod error;
 pub mod heads;
+mod load;
 mod model;
 mod modernbert;
 mod mpnet;
 mod nomic_bert;
+mod parameter_set;
 mod parameters;
 mod pooling;
 pub mod registry;
@@ -30,17 +33,22 @@ mod rotary_layers;
 mod save;
 mod sentence_encoder;
 mod sentence_modules;
+mod trainable;
 
+pub use adapters::{Adapter, AdapterConfig, AdapterError, AdapterSource};
 pub use checkpoint::Checkpoint;
 pub use config::{Labels, ModelConfig};
 pub use error::{ModelError, ShapeProblem};
 pub use heads::{HeadKind, HeadSpec};
+pub use load::LoadOptions;
 pub use model::{Model, ModelOutput};
-pub use parameters::{HeadPolicy, LoadReport, Loader, ParameterSet};
+pub use parameter_set::{Parameter, ParameterSet, Part};
+pub use parameters::{HeadPolicy, LoadReport, Loader};
 pub use pooling::PoolingMode;
 pub use registry::Encoder;
 pub use save::{Snapshot, save_safetensors, write_model};
 pub use sentence_encoder::SentenceEncoder;
+pub use trainable::Trainable;
 
 use retune_attention::SequenceLayout;
 use tch::Tensor;

@@ -5,10 +5,12 @@ use std::path::Path;
 use retune_attention::Mode;
 use tch::{Device, Tensor};
 
+use crate::adapters::{Adapter, AdapterError, Plan};
 use crate::heads::{Head, HeadSpec};
 use crate::registry::{Architecture, HeadPlaces, Sizes};
 use crate::{
-    Checkpoint, Encoder, HeadPolicy, LoadReport, Loader, ModelConfig, ModelError, PackedInput, ParameterSet, Trace,
+    Checkpoint, Encoder, HeadPolicy, LoadOptions, LoadReport, Loader, ModelConfig, ModelError, PackedInput, Parameter,
+    ParameterSet, Trace, Trainable,
 };
 
 /// A pretrained encoder with a head, on one device.
@@ -18,6 +20,7 @@ pub struct Model {
     head: Head,
     spec: HeadSpec,
     parameters: ParameterSet,
+    adapter: Option<Adapter>,
 }
 
 /// Everything that a model computes on the way to its logits. `n` is `b` sequences or `t` tokens, as the head's kind says.
@@ -45,6 +48,22 @@ impl Model {
         policy: HeadPolicy,
         device: Device,
     ) -> Result<(Self, LoadReport), ModelError> {
+        Self::load_with(directory, config, spec, &LoadOptions::new(policy, device))
+    }
+
+    /// The same with an adapter, if the options name one: new, or stored in a folder of its own. A stored one brings the head
+    /// that was trained with it, so that the base model's checkpoint need not have one. The model is ready to train the
+    /// adapter: nothing else has gradients.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`]; the adapter's configuration or files are wrong, its targets find no module, or its tensors do
+    /// not fit the model.
+    pub fn load_with(
+        directory: &Path,
+        config: &ModelConfig,
+        spec: HeadSpec,
+        options: &LoadOptions<'_>,
+    ) -> Result<(Self, LoadReport), ModelError> {
         let architecture = Architecture::of(config)?;
         if !architecture.heads.contains(&spec.kind) {
             return Err(ModelError::NoHead {
@@ -55,13 +74,18 @@ impl Model {
             });
         }
         let checkpoint = Checkpoint::open(directory)?;
-        let loader = Loader::new(&checkpoint, architecture.base, device, policy);
+        let plan = options.adapter.map(|source| Plan::new(source, architecture.model_type, Some(spec.kind), ""));
+        let loader = Loader::new(&checkpoint, architecture.base, options.device, options.policy);
+        let loader = loader.with_adapter(plan.transpose()?);
         let base = loader.base(architecture.base);
         let encoder = architecture.build(config, &base)?;
         let deviation = encoder.sizes().initializer_range;
         let head = encoder.head(spec, &HeadPlaces { root: loader.head(deviation), base: base.as_head(deviation) });
-        let (parameters, report) = loader.finish()?;
-        Ok((Self { encoder, head, spec, parameters }, report))
+        let (parameters, report, adapter) = loader.finish_adapted()?;
+        if adapter.is_some() {
+            parameters.select(Trainable::Adapter, adapter.as_ref())?;
+        }
+        Ok((Self { encoder, head, spec, parameters, adapter }, report))
     }
 
     /// The logits of a packed batch: `[n, c]`.
@@ -95,6 +119,54 @@ impl Model {
     /// All parameters under the checkpoint's names.
     pub fn parameters(&self) -> &ParameterSet {
         &self.parameters
+    }
+
+    /// What stands beside it, if anything.
+    pub fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
+    }
+
+    /// The same, to say where its base model is found.
+    pub fn adapter_mut(&mut self) -> Option<&mut Adapter> {
+        self.adapter.as_mut()
+    }
+
+    /// Marks what is trained.
+    ///
+    /// # Errors
+    /// Nothing would be, or the adapter is to be trained and there is none.
+    pub fn select(&self, trainable: Trainable) -> Result<(), ModelError> {
+        self.parameters.select(trainable, self.adapter())
+    }
+
+    /// The parameters of a plain model that computes in evaluation what this one does, within rounding: what
+    /// [`write_model`](crate::write_model) writes for those who know no adapters. Without an adapter they are its own.
+    ///
+    /// # Errors
+    /// The adapter stands beside embeddings that an output layer shares.
+    pub fn merged(&self) -> Result<ParameterSet, ModelError> {
+        let Some(adapter) = &self.adapter else {
+            let own = self.parameters.parameters().iter();
+            return Ok(own.map(Parameter::shallow_clone).collect());
+        };
+        let output = self.head.output.weight.data_ptr();
+        let is_shared = |module: &&str| {
+            let weight = self.parameters.get(&format!("{module}.weight"));
+            weight.is_some_and(|weight| weight.data_ptr() == output)
+        };
+        match adapter.modules().find(is_shared) {
+            Some(module) => Err(AdapterError::TiedEmbedding { module: module.to_owned() }.into()),
+            None => Ok(adapter.merged(&self.parameters)),
+        }
+    }
+
+    /// Writes the adapter alone into an existing folder, as `peft` reads it.
+    ///
+    /// # Errors
+    /// There is none, or a file cannot be written.
+    pub fn save_adapter(&self, directory: &Path) -> Result<(), ModelError> {
+        let adapter = self.adapter.as_ref().ok_or(AdapterError::NoAdapter)?;
+        adapter.save(directory, &self.parameters)
     }
 
     /// The encoder's sizes.

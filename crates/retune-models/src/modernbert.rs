@@ -219,7 +219,7 @@ impl Encoder for ModernBert {
                 false => decoder.weight(spec.outputs, d),
             };
             let bias = self.config.decoder_bias.then(|| decoder.bias(spec.outputs));
-            return Head::on_vocabulary(transform, Linear { weight, bias });
+            return Head::on_vocabulary(transform, Linear::new(weight, bias));
         }
         let classifier = root.at("classifier").linear(d, spec.outputs);
         let of_tokens = Head::on_vocabulary(transform, classifier).with_dropout(self.config.classifier_dropout);

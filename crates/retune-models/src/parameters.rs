@@ -1,10 +1,12 @@
 //! Parameters of a model under construction: taken from a checkpoint by name, or drawn where a head is new.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 
 use retune_attention::{Embedding, LayerNorm, Linear};
 use tch::{Device, Kind, Tensor};
 
+use crate::adapters::{Adapter, AdapterProgress, Plan};
+use crate::parameter_set::{ParameterSet, Part};
 use crate::{Checkpoint, ModelError, ShapeProblem};
 
 /// What happens where the checkpoint lacks a head's parameter, or has it in another shape.
@@ -14,45 +16,6 @@ pub enum HeadPolicy {
     Draw,
     /// It is an error: a model that is about to be used.
     Require,
-}
-
-/// All parameters of a model, in the order of construction, under the checkpoint's names.
-#[derive(Debug, Default)]
-pub struct ParameterSet {
-    named: Vec<(String, Tensor)>,
-}
-
-impl FromIterator<(String, Tensor)> for ParameterSet {
-    fn from_iter<I: IntoIterator<Item = (String, Tensor)>>(named: I) -> Self {
-        Self { named: named.into_iter().collect() }
-    }
-}
-
-impl ParameterSet {
-    /// Names and tensors in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.named.iter().map(|(name, tensor)| (name.as_str(), tensor))
-    }
-
-    /// Adds the parameters of another model part under new names.
-    pub(crate) fn extend(&mut self, others: ParameterSet, rename: impl Fn(&str) -> String) {
-        self.named.extend(others.named.into_iter().map(|(name, tensor)| (rename(&name), tensor)));
-    }
-
-    /// How many tensors.
-    pub fn len(&self) -> usize {
-        self.named.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.named.is_empty()
-    }
-
-    /// How many numbers.
-    pub fn elements(&self) -> usize {
-        self.named.iter().map(|(_, tensor)| tensor.numel()).sum()
-    }
 }
 
 /// What a checkpoint held and lacked.
@@ -74,17 +37,22 @@ pub struct Loader<'a> {
     policy: HeadPolicy,
     /// The base model's prefix in this checkpoint (`bert.`), or nothing where it was saved without a head.
     base_prefix: String,
+    plan: Option<Plan>,
     progress: RefCell<Progress>,
 }
 
+/// What has happened so far.
 #[derive(Debug, Default)]
-struct Progress {
-    parameters: ParameterSet,
+pub(crate) struct Progress {
+    pub parameters: ParameterSet,
     taken: Vec<String>,
     missing: Vec<String>,
     shapes: Vec<ShapeProblem>,
+    /// Parameters that were drawn, as the model names them.
+    pub fresh: Vec<String>,
     report: LoadReport,
-    error: Option<ModelError>,
+    pub error: Option<ModelError>,
+    pub adapter: AdapterProgress,
 }
 
 /// A place in the tree of names: `loader.base().at("encoder").at("layer").at(3)`.
@@ -96,6 +64,7 @@ pub struct Scope<'a> {
     /// The name that it has in this checkpoint.
     stored: String,
     origin: Origin,
+    part: Part,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -112,18 +81,24 @@ impl<'a> Loader<'a> {
         let prefix = format!("{base}.");
         let prefixed = checkpoint.names().any(|name| name.starts_with(&prefix));
         let base_prefix = if prefixed { prefix } else { String::new() };
-        Self { checkpoint, device, policy, base_prefix, progress: RefCell::default() }
+        Self { checkpoint, device, policy, base_prefix, plan: None, progress: RefCell::default() }
+    }
+
+    /// The same loader, which attaches an adapter to what is built.
+    pub(crate) fn with_adapter(self, plan: Option<Plan>) -> Self {
+        Self { plan, ..self }
     }
 
     /// The root of the base model, whose parameters must be there.
     pub fn base(&'a self, base: &str) -> Scope<'a> {
         let stored = self.base_prefix.trim_end_matches('.').to_owned();
-        Scope { loader: self, name: base.to_owned(), stored, origin: Origin::Base }
+        Scope { loader: self, name: base.to_owned(), stored, origin: Origin::Base, part: Part::Base }
     }
 
     /// The root of a head, whose parameters may be drawn (normal with this deviation, biases zero).
     pub fn head(&'a self, deviation: f64) -> Scope<'a> {
-        Scope { loader: self, name: String::new(), stored: String::new(), origin: Origin::Head { deviation } }
+        let origin = Origin::Head { deviation };
+        Scope { loader: self, name: String::new(), stored: String::new(), origin, part: Part::Head }
     }
 
     /// The parameters in order of construction, and what the checkpoint held besides.
@@ -131,6 +106,12 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// Every parameter that is missing or of another shape, named at once.
     pub fn finish(self) -> Result<(ParameterSet, LoadReport), ModelError> {
+        let (parameters, report, _) = self.finish_adapted()?;
+        Ok((parameters, report))
+    }
+
+    /// The same with the adapter, if one was planned.
+    pub(crate) fn finish_adapted(self) -> Result<(ParameterSet, LoadReport, Option<Adapter>), ModelError> {
         let mut progress = self.progress.into_inner();
         if let Some(error) = progress.error {
             return Err(error);
@@ -142,7 +123,10 @@ impl<'a> Loader<'a> {
         progress.taken.sort();
         let unused = |name: &&str| progress.taken.binary_search_by(|taken| taken.as_str().cmp(name)).is_err();
         progress.report.unexpected = self.checkpoint.names().filter(unused).map(str::to_owned).collect();
-        Ok((progress.parameters, progress.report))
+        let Progress { parameters, mut report, fresh, adapter, .. } = progress;
+        let finish = |plan: Plan| plan.finish(adapter, &parameters, &fresh, &mut report);
+        let adapter = self.plan.map(finish).transpose()?;
+        Ok((parameters, report, adapter))
     }
 }
 
@@ -169,19 +153,32 @@ impl Scope<'_> {
         Self { origin: Origin::Head { deviation }, ..self.clone() }
     }
 
+    /// The name in the model.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        self.loader.plan.as_ref()
+    }
+
+    pub(crate) fn progress(&self) -> RefMut<'_, Progress> {
+        self.loader.progress.borrow_mut()
+    }
+
     /// `weight: [out, in]` and `bias: [out]`.
     pub fn linear(&self, inputs: i64, outputs: i64) -> Linear {
-        Linear { weight: self.weight(outputs, inputs), bias: Some(self.bias(outputs)) }
+        self.adapted_linear(Linear::new(self.weight(outputs, inputs), Some(self.bias(outputs))))
     }
 
     /// `weight: [out, in]` and, where the configuration asks for it, `bias: [out]`.
     pub fn linear_with(&self, inputs: i64, outputs: i64, bias: bool) -> Linear {
-        Linear { weight: self.weight(outputs, inputs), bias: bias.then(|| self.bias(outputs)) }
+        self.adapted_linear(Linear::new(self.weight(outputs, inputs), bias.then(|| self.bias(outputs))))
     }
 
     /// `weight: [rows, d]`.
     pub fn embedding(&self, rows: i64, size: i64, padding_row: Option<i64>) -> Embedding {
-        Embedding { weight: self.weight(rows, size), padding_row }
+        self.adapted_embedding(Embedding::new(self.weight(rows, size), padding_row))
     }
 
     /// `weight: [d]` and `bias: [d]`.
@@ -211,12 +208,18 @@ impl Scope<'_> {
         self.parameter(part, shape, Start::Normal)
     }
 
+    pub(crate) fn may_be_drawn(&self) -> bool {
+        matches!((self.origin, self.loader.policy), (Origin::Head { .. }, HeadPolicy::Draw))
+    }
+
     /// One parameter in float32 on the model's device, ready for gradients.
-    fn parameter(&self, part: &str, shape: &[i64], start: Start) -> Tensor {
-        let at = self.at(part);
+    fn parameter(&self, own_name: &str, shape: &[i64], start: Start) -> Tensor {
+        let at = self.at(own_name);
         let loader = self.loader;
         let mut progress = loader.progress.borrow_mut();
-        let found = loader.stored_tensor(&at.stored, shape, &mut progress);
+        let base = loader.stored_tensor(&at.stored, shape, &mut progress);
+        let found = self.with_stored_adapter(&at.name, shape, base, &mut progress);
+        let mut part = self.part;
         let tensor = match (found, self.origin, loader.policy) {
             (Some(Ok(tensor)), ..) => tensor,
             (found, Origin::Head { deviation }, HeadPolicy::Draw) => {
@@ -224,6 +227,8 @@ impl Scope<'_> {
                     Some(Err(expected_and_found)) => progress.report.reshaped.push(expected_and_found),
                     _ => progress.report.drawn.push(at.name.clone()),
                 }
+                progress.fresh.push(at.name.clone());
+                part = Part::Head;
                 draw(start, shape, deviation)
             }
             (found, ..) => {
@@ -236,7 +241,7 @@ impl Scope<'_> {
             }
         };
         let tensor = tensor.to_device(loader.device).set_requires_grad(true);
-        progress.parameters.named.push((at.name, tensor.shallow_clone()));
+        progress.parameters.push(at.name, tensor.shallow_clone(), part);
         tensor
     }
 }

@@ -54,13 +54,15 @@ impl HeadPlaces<'_> {
     /// `bias`; else a layer of its own.
     pub(crate) fn vocabulary(&self, tied: Option<&Tensor>, decoder: &str, bias: &str, (v, d): (i64, i64)) -> Linear {
         match tied {
-            Some(embeddings) => Linear { weight: embeddings.shallow_clone(), bias: Some(self.root.at(bias).bias(v)) },
+            Some(embeddings) => Linear::new(embeddings.shallow_clone(), Some(self.root.at(bias).bias(v))),
             None => {
                 // transformers keeps the bias that would be tied, though nothing reads it.
                 if bias != decoder {
                     let _unread = self.root.at(bias).bias(v);
                 }
-                self.root.at(decoder).linear(d, v)
+                // An output layer has no adapter, as in `peft`.
+                let decoder = self.root.at(decoder);
+                Linear::new(decoder.weight(v, d), Some(decoder.bias(v)))
             }
         }
     }

@@ -19,11 +19,11 @@ pub(crate) struct RotaryAttention {
 impl RotaryAttention {
     /// `x` is `[t, d]`; the result is `[t, d]`.
     pub fn forward(&self, x: &Tensor, angles: &Angles, layout: &SequenceLayout, mode: Mode) -> Tensor {
-        let projected = self.projections.forward(x).unflatten(1, [3, -1, self.head_size]); // [t, 3, h, k]
+        let projected = self.projections.forward(x, mode).unflatten(1, [3, -1, self.head_size]); // [t, 3, h, k]
         let parts = projected.unbind(1); // q, k and v: [t, h, k] each
         let (q, k) = (angles.rotate(&parts[0]), angles.rotate(&parts[1])); // [t, h, k] each
         let mixed = attend(&q, &k, &parts[2], layout, &self.attention, mode); // [t, h, k]
-        self.output.forward(&mixed.flatten(1, 2)) // [t, d]
+        self.output.forward(&mixed.flatten(1, 2), mode) // [t, d]
     }
 }
 

@@ -5,10 +5,14 @@ use std::path::Path;
 use retune_attention::Mode;
 use tch::{Device, Tensor};
 
+use crate::adapters::{Adapter, AdapterError, Plan};
 use crate::pooling::PoolingMode;
 use crate::registry::{Architecture, Sizes};
 use crate::sentence_modules::Modules;
-use crate::{Checkpoint, Encoder, HeadPolicy, Loader, ModelConfig, ModelError, PackedInput, ParameterSet, Trace};
+use crate::{
+    Checkpoint, Encoder, HeadPolicy, LoadOptions, Loader, ModelConfig, ModelError, PackedInput, Parameter,
+    ParameterSet, Trace, Trainable,
+};
 
 /// An encoder of sentences, on one device.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ pub struct SentenceEncoder {
     /// The longest text that it is used with, in tokens; `None` for what the encoder allows.
     max_length: Option<usize>,
     parameters: ParameterSet,
+    adapter: Option<Adapter>,
     /// Tensors that the encoder has no use for (a pooler), written back as they were.
     passengers: Vec<(String, Tensor)>,
 }
@@ -32,17 +37,32 @@ impl SentenceEncoder {
     /// The directory lacks a file, the architecture or a module is not supported, or weights are missing or of another
     /// shape.
     pub fn load(directory: &Path, config: &ModelConfig, device: Device) -> Result<Self, ModelError> {
+        Self::load_with(directory, config, &LoadOptions::new(HeadPolicy::Require, device))
+    }
+
+    /// The same with an adapter beside the encoder, if the options name one; their policy says nothing here, since there is no
+    /// head. The encoder is ready to train the adapter: nothing else has gradients, dense layers after the encoder neither.
+    ///
+    /// # Errors
+    /// Those of [`SentenceEncoder::load`]; the adapter's configuration or files are wrong, its targets find no module, or its
+    /// tensors do not fit the model.
+    pub fn load_with(directory: &Path, config: &ModelConfig, options: &LoadOptions<'_>) -> Result<Self, ModelError> {
+        let device = options.device;
         let architecture = Architecture::of(config)?;
         let checkpoint = Checkpoint::open(directory)?;
-        let loader = Loader::new(&checkpoint, architecture.base, device, HeadPolicy::Require);
+        let prefix = format!("{}.", architecture.base);
+        let plan =
+            options.adapter.map(|source| Plan::new(source, architecture.model_type, None, &prefix)).transpose()?;
+        let loader = Loader::new(&checkpoint, architecture.base, device, HeadPolicy::Require).with_adapter(plan);
         let encoder = architecture.build(config, &loader.base(architecture.base))?;
-        let (parameters, report) = loader.finish()?;
+        let (parameters, report, adapter) = loader.finish_adapted()?;
         let mut loaded = Self {
             encoder,
-            prefix: format!("{}.", architecture.base),
+            prefix,
             modules: Modules::default(),
             max_length: None,
             parameters,
+            adapter,
             passengers: Vec::new(),
         };
         for name in report.unexpected {
@@ -52,6 +72,9 @@ impl SentenceEncoder {
             }
         }
         loaded.modules = Modules::read(directory, device, &mut loaded.parameters)?;
+        if loaded.adapter.is_some() {
+            loaded.select(Trainable::Adapter)?;
+        }
         Ok(loaded)
     }
 
@@ -89,19 +112,56 @@ impl SentenceEncoder {
         &self.parameters
     }
 
+    /// What stands beside the encoder, if anything.
+    pub fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
+    }
+
+    /// The same, to say where its base model is found.
+    pub fn adapter_mut(&mut self) -> Option<&mut Adapter> {
+        self.adapter.as_mut()
+    }
+
+    /// Marks what is trained.
+    ///
+    /// # Errors
+    /// Nothing would be, or the adapter is to be trained and there is none.
+    pub fn select(&self, trainable: Trainable) -> Result<(), ModelError> {
+        self.parameters.select(trainable, self.adapter())
+    }
+
+    /// Writes the adapter alone into an existing folder, as `peft` reads it.
+    ///
+    /// # Errors
+    /// There is none, or a file cannot be written.
+    pub fn save_adapter(&self, directory: &Path) -> Result<(), ModelError> {
+        let adapter = self.adapter.as_ref().ok_or(AdapterError::NoAdapter)?;
+        adapter.save(directory, &self.parameters)
+    }
+
+    /// The parameters of a plain encoder that computes in evaluation what this one does, within rounding. Without an adapter
+    /// they are its own.
+    pub fn merged(&self) -> ParameterSet {
+        match &self.adapter {
+            Some(adapter) => adapter.merged(&self.parameters),
+            None => self.parameters.parameters().iter().map(Parameter::shallow_clone).collect(),
+        }
+    }
+
     /// The encoder's sizes.
     pub fn sizes(&self) -> Sizes {
         self.encoder.sizes()
     }
 
     /// Writes `config.json`, `model.safetensors` and the files of the modules into an existing folder, as every version of
-    /// sentence-transformers reads them. The tokenizer is the caller's.
+    /// sentence-transformers reads them: an adapter is merged. The tokenizer is the caller's.
     ///
     /// # Errors
     /// A file cannot be written.
     pub fn write(&self, directory: &Path, config: &ModelConfig) -> Result<(), ModelError> {
         let bare = |name: &'_ str| name.strip_prefix(&self.prefix).map(str::to_owned);
-        let own = self.parameters.iter().filter_map(|(name, tensor)| Some((bare(name)?, tensor)));
+        let merged = self.merged();
+        let own = merged.iter().filter_map(|(name, tensor)| Some((bare(name)?, tensor)));
         let passengers = self.passengers.iter().map(|(name, tensor)| (name.clone(), tensor));
         let all: Vec<(String, &Tensor)> = own.chain(passengers).collect();
         crate::write_model(directory, config, all.iter().map(|(name, tensor)| (name.as_str(), *tensor)))?;

@@ -99,7 +99,7 @@ impl Modules {
         let parts: Vec<Tensor> = self.pooling.iter().map(|mode| mode.forward(tokens, layout)).collect();
         let mut vectors = Tensor::cat(&parts, 1); // [b, modes · d]
         for Dense { linear, activation } in &self.dense {
-            vectors = activation.forward(&linear.forward(&vectors)); // [b, e]
+            vectors = activation.forward(&linear.plain(&vectors)); // [b, e]
         }
         if !self.normalise {
             return vectors; // [b, e]

@@ -2,7 +2,7 @@
 
 use crate::cases::CASES;
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("definition", include_str!("definition.rs")),
     ("invariance", include_str!("invariance.rs")),
     ("masking", include_str!("masking.rs")),
@@ -10,6 +10,7 @@ const FILES: [(&str, &str); 9] = [
     ("dropout", include_str!("dropout.rs")),
     ("positions", include_str!("positions.rs")),
     ("layers", include_str!("layers.rs")),
+    ("adapters", include_str!("adapters.rs")),
     ("golden", include_str!("golden.rs")),
     ("seeded", include_str!("seeded.rs")),
 ];

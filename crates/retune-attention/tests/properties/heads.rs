@@ -146,7 +146,7 @@ impl Trial {
                 Some(head) => tensor.narrow(0, head * case.size, case.size),
                 None => tensor.shallow_clone(),
             };
-            Linear { weight: rows(weight), bias: bias.as_ref().map(rows) }
+            Linear::new(rows(weight), bias.as_ref().map(rows))
         };
         let shared = head.map(|head| head / case.group);
         MultiHeadAttention {

@@ -17,7 +17,7 @@ fn drawn(seed: i64, shape: &[i64]) -> Tensor {
 }
 
 fn linear(out: i64, size: i64, bias: bool) -> Linear {
-    Linear { weight: randn([out, size]), bias: bias.then(|| randn([out])) }
+    Linear::new(randn([out, size]), bias.then(|| randn([out])))
 }
 
 /// `W x + b` of one token, number by number.
@@ -125,7 +125,7 @@ proptest! {
     fn a_linear_layer_is_its_equation(seed in any::<i64>(), size in 1i64..6, out in 1i64..6, with_bias in any::<bool>()) {
         let x = drawn(seed, &[3, size]);
         let layer = linear(out, size, with_bias);
-        assert_close("linear", &layer.forward(&x), &rows(&x, |x| by_loops(&layer, x)), 1e-12);
+        assert_close("linear", &layer.forward(&x, Mode::Evaluate), &rows(&x, |x| by_loops(&layer, x)), 1e-12);
     }
 
     #[test]
@@ -145,7 +145,7 @@ proptest! {
             let inner: Vec<f64> = by_loops(&layer.up, x).into_iter().map(|x| activation(which, x)).collect();
             by_loops(&layer.down, &inner)
         });
-        assert_close("feed-forward", &layer.forward(&x), &expected, 1e-8);
+        assert_close("feed-forward", &layer.forward(&x, Mode::Evaluate), &expected, 1e-8);
     }
 
     /// Both ways of holding the projections; of the fused one the first half is activated.
@@ -160,8 +160,8 @@ proptest! {
             by_loops(&down, &product)
         });
         let above = |part: fn(&Linear) -> Option<&Tensor>| Some(Tensor::cat(&[part(&gate)?, part(&up)?], 0));
-        let fused = Linear { weight: above(|linear| Some(&linear.weight)).unwrap(), bias: above(|linear| linear.bias.as_ref()) };
-        let copy = |linear: &Linear| Linear { weight: linear.weight.shallow_clone(), bias: linear.bias.as_ref().map(Tensor::shallow_clone) };
+        let fused = Linear::new(above(|linear| Some(&linear.weight)).unwrap(), above(|linear| linear.bias.as_ref()));
+        let copy = |linear: &Linear| Linear::new(linear.weight.shallow_clone(), linear.bias.as_ref().map(Tensor::shallow_clone));
         let layer = |up| GatedFeedForward { up, activation: which, dropout: Dropout { probability: 0.5 }, down: copy(&down) };
         let layers = [layer(GatedProjection::Fused(fused)), layer(GatedProjection::Apart { gate: copy(&gate), up: copy(&up) })];
         for layer in &layers {
@@ -185,7 +185,7 @@ fn layers_take_any_number_of_dimensions_before_the_last() {
         let layer = |x: &Tensor| match name {
             "layer norm" => norm.forward(x),
             "rms norm" => rms.forward(x),
-            _ => linear.forward(x),
+            _ => linear.forward(x, Mode::Evaluate),
         };
         let whole = layer(&x);
         for (i, j) in (0..2).flat_map(|i| (0..3).map(move |j| (i, j))) {
@@ -222,7 +222,7 @@ fn gated_feed_forward_drops_its_product() {
         up: GatedProjection::Fused(linear(12, 3, true)),
         activation: Activation::Identity,
         dropout: Dropout { probability: 0.5 },
-        down: Linear { weight: Tensor::eye(6, DOUBLE), bias: None },
+        down: Linear::new(Tensor::eye(6, DOUBLE), None),
     };
     let plain = layer.forward(&x, Mode::Evaluate);
     let dropped = layer.forward(&x, Mode::Train);
@@ -258,7 +258,7 @@ fn an_embedding_looks_rows_up_and_the_padding_row_learns_nothing() {
     for (padding_row, counts) in
         [(None, [1.0, 2.0, 0.0, 1.0]), (Some(1), [1.0, 0.0, 0.0, 1.0]), (Some(0), [0.0, 2.0, 0.0, 1.0])]
     {
-        let layer = |weight: &Tensor| Embedding { weight: weight.shallow_clone(), padding_row };
+        let layer = |weight: &Tensor| Embedding::new(weight.shallow_clone(), padding_row);
         let found = layer(&table).forward(&ids);
         assert_close(
             "rows",

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 // In a test a panic is the report; clippy excuses test functions, not their helpers.
 
+mod adapters;
 mod cases;
 mod cuda;
 mod definition;

@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask parity` makes the Python environment and starts this.
 
+mod adapters;
 mod directories;
 mod python;
 mod sentences;
@@ -39,13 +40,14 @@ struct Arguments {
     /// Folder, or name on the Hugging Face Hub, of the model to compare with
     #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     model: String,
-    /// Which part: all of it, the pretrained model alone, the zoo of tiny configurations, or the forms of tokenizers
+    /// Which part: all of it, the pretrained model alone, the zoo of tiny configurations, adapters beside them, or
+    /// the forms of tokenizers
     #[arg(long, value_enum, default_value_t = Part::All)]
     part: Part,
     /// Files (plain or .gz) whose first 4000 lines the tokenizers read too
     #[arg(long, value_name = "FILE", num_args = 1..)]
     texts: Vec<PathBuf>,
-    /// Of the zoo, these architectures alone
+    /// Of the zoo and of adapters, these architectures alone
     #[arg(long, value_name = "ARCHITECTURE", num_args = 1..)]
     only: Vec<String>,
 }
@@ -55,6 +57,7 @@ enum Part {
     All,
     Model,
     Zoo,
+    Adapters,
     Tokenizers,
 }
 
@@ -90,6 +93,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if has(Part::Zoo) {
         passes &= zoo::run(&python, &arguments.only, folder.path(), BOUNDS)?;
+    }
+    if has(Part::Adapters) {
+        passes &= adapters::run(&python, &arguments.only, folder.path(), BOUNDS)?;
     }
     if has(Part::Tokenizers) {
         eprintln!("Tokenizers read thousands of lines …");

@@ -59,17 +59,22 @@ impl<'a> Python<'a> {
 
     /// Computes the zoo, or the architectures that are named, into a folder.
     pub fn zoo_dump(&self, out: &Path, only: &[String]) -> Result<String> {
-        let mut arguments = vec![OsStr::new("dump"), OsStr::new("--out"), out.as_os_str()];
-        if !only.is_empty() {
-            arguments.push(OsStr::new("--only"));
-            arguments.extend(only.iter().map(OsStr::new));
-        }
-        self.script("zoo.py", &arguments)
+        self.script("zoo.py", &dump(out, only))
     }
 
     /// Reads what retune wrote into the zoo's folder: a JSON line for each directory.
     pub fn zoo_check(&self, dump: &Path) -> Result<String> {
         self.script("zoo.py", &[OsStr::new("check"), OsStr::new("--dump"), dump.as_os_str()])
+    }
+
+    /// Computes adapters beside the zoo's models, or the architectures that are named, into a folder.
+    pub fn adapters_dump(&self, out: &Path, only: &[String]) -> Result<String> {
+        self.script("adapters.py", &dump(out, only))
+    }
+
+    /// Reads what retune wrote into the adapters' folder: a JSON line for each.
+    pub fn adapters_check(&self, dump: &Path) -> Result<String> {
+        self.script("adapters.py", &[OsStr::new("check"), OsStr::new("--dump"), dump.as_os_str()])
     }
 
     /// Calls `sentences.py`: sentence-transformers' models and embeddings of a model, or the embeddings of a directory.
@@ -102,6 +107,16 @@ impl<'a> Python<'a> {
         }
         Ok(String::from_utf8(output.stdout)?)
     }
+}
+
+/// The command `dump` into a folder, of the architectures that are named or of all.
+fn dump<'a>(out: &'a Path, only: &'a [String]) -> Vec<&'a OsStr> {
+    let mut arguments = vec![OsStr::new("dump"), OsStr::new("--out"), out.as_os_str()];
+    if !only.is_empty() {
+        arguments.push(OsStr::new("--only"));
+        arguments.extend(only.iter().map(OsStr::new));
+    }
+    arguments
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {

@@ -132,7 +132,8 @@ fn print(rows: &[Row], bounds: Bounds) -> bool {
     passes
 }
 
-fn sorted(folder: &Path) -> Result<Vec<String>> {
+/// The names in a folder, sorted.
+pub fn sorted(folder: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> =
         fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
