@@ -134,6 +134,8 @@ pub fn training(
     let groups = groups(network.parameters().iter(), &GroupSettings { weight_decay, ..GroupSettings::default() })?;
     let mut optimizer = Optimizer::new(Box::new(AdamW { beta1, beta2, epsilon }), groups);
     let schedule = Schedule::new(Shape::Linear, Span::Fraction(numbers.warmup_ratio), batches.len() as u64);
+    let moved: Vec<(String, Tensor)> =
+        network.parameters().iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
     let (mut losses, mut rates, mut norms) = (Vec::new(), Vec::new(), Vec::new());
     for (step, rows) in (0..).zip(batches) {
         let settings = StepSettings {
@@ -145,7 +147,7 @@ pub fn training(
             step: step + 1,
         };
         let rows = StepRows { encoded: &encoded, epoch: 0, parts: vec![rows.clone()] };
-        let seen = train_step(network, &task, &mut optimizer, &rows, &settings)?;
+        let seen = train_step(network, &moved, &task, &mut optimizer, &rows, &settings)?;
         losses.push(seen.loss);
         rates.push(settings.learning_rate);
         norms.push(seen.gradient_norm);

@@ -13,7 +13,7 @@ use crate::sections::{
     SchedulePlan, TaskPlan, TrainPlan,
 };
 use crate::value::{Field, PlanValue, Value};
-use crate::{LossChoice, OptimizerKind, Sampling, SelectionMetric, TaskKind};
+use crate::{AdapterKind, LossChoice, OptimizerKind, Sampling, SelectionMetric, TaskKind};
 
 impl Recipe {
     /// Fills in the defaults and checks the whole.
@@ -180,6 +180,13 @@ impl Resolver<'_> {
                 let reason = "what is measured on the training examples says nothing of new ones; name another file";
                 self.contradiction("data.train", held_out, reason);
             }
+        }
+        let adapts = self.optional("adapter.kind").is_some_and(|kind: AdapterKind| kind != AdapterKind::None);
+        if adapts {
+            let reason = "an adapter is trained with the head, and nothing else; leave one of them out";
+            self.contradiction("adapter.kind", "train.trained", reason);
+            let reason = "a stored adapter is of a kind already; leave adapter.kind out";
+            self.contradiction("adapter.kind", "adapter.path", reason);
         }
         let text: Vec<String> = self.optional("data.text").unwrap_or_default();
         let label: Option<String> = self.optional("data.label");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use retune_data::{OutputColumn, OutputValues, write_table};
 use retune_metrics::Bootstrap;
 
-use crate::checkpoint::{self, Best, TrainingState};
+use crate::checkpoint::{self, Best, TrainingState, whole_folder};
 use crate::evaluation::Evaluation;
 use crate::event::Event;
 use crate::prediction::table;
@@ -66,8 +66,12 @@ pub(crate) fn finish<T: Task>(
     let best = state.best.unwrap_or(Best { epoch: 0, step: state.step, value: 0.0 });
     // What was kept may be other weights than those that train: a running mean of them.
     let path = checkpoint::best_path(&directory.checkpoints(), best.step);
-    checkpoint::restore(&path, trainer.network.parameters().iter())?;
+    checkpoint::restore(&path, trainer.moved.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
     let tuned = trainer.tune(watch)?;
+    if trainer.network.has_adapter() {
+        let (network, base) = (&mut trainer.network, &trainer.source.name);
+        whole_folder(&directory.path().join("adapter"), |folder| Ok(network.write_adapter(folder, base)?))?;
+    }
     let trainer = &*trainer;
     let task = &trainer.task;
     let (split, examples, encoded) = match (&trainer.data.test, &trainer.test) {

@@ -17,6 +17,7 @@ pub mod losses;
 pub mod memory;
 mod model_card;
 mod model_directory;
+mod moving;
 mod network;
 pub mod optimizers;
 mod predict;

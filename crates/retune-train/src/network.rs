@@ -5,10 +5,10 @@ use std::path::Path;
 use retune_attention::Mode;
 use retune_models::registry::Sizes;
 use retune_models::{
-    HeadPolicy, LoadReport, Model, ModelConfig, ModelError, PackedInput, ParameterSet, SentenceEncoder, Trace,
-    write_model,
+    LoadOptions, LoadReport, Model, ModelConfig, ModelError, PackedInput, ParameterSet, SentenceEncoder, Trace,
+    Trainable, write_model,
 };
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use crate::task::OutputLayer;
 
@@ -22,25 +22,25 @@ pub enum Network {
 }
 
 impl Network {
-    /// Loads a model directory for texts of at most `max_length` tokens. Draws, if the policy allows them, come from libtorch's default generator: seed it first.
+    /// Loads a model directory for texts of at most `max_length` tokens, with the adapter that the options name. Draws, if the
+    /// policy allows them, come from libtorch's default generator: seed it first.
     ///
     /// # Errors
-    /// As [`Model::load`] and [`SentenceEncoder::load`].
+    /// As [`Model::load_with`] and [`SentenceEncoder::load_with`].
     pub fn load(
         directory: &Path,
         config: &ModelConfig,
         output: OutputLayer,
-        policy: HeadPolicy,
+        options: &LoadOptions<'_>,
         max_length: usize,
-        device: Device,
     ) -> Result<(Self, LoadReport), ModelError> {
         match output {
             OutputLayer::Head(spec) => {
-                let (model, report) = Model::load(directory, config, spec, policy, device)?;
+                let (model, report) = Model::load_with(directory, config, spec, options)?;
                 Ok((Self::Headed(model), report))
             }
             OutputLayer::Sentence(pooling) => {
-                let encoder = SentenceEncoder::load(directory, config, device)?.with_max_length(max_length);
+                let encoder = SentenceEncoder::load_with(directory, config, options)?.with_max_length(max_length);
                 let encoder = match pooling {
                     Some(mode) => encoder.with_pooling(&[mode]),
                     None => encoder,
@@ -91,13 +91,50 @@ impl Network {
         }
     }
 
-    /// Writes the configuration and the weights into an existing folder.
+    /// Marks what is trained.
+    ///
+    /// # Errors
+    /// Nothing would be, or the adapter is to be trained and there is none.
+    pub fn select(&self, trainable: Trainable) -> Result<(), ModelError> {
+        match self {
+            Self::Headed(model) => model.select(trainable),
+            Self::Sentence(encoder) => encoder.select(trainable),
+        }
+    }
+
+    /// Whether it has an adapter.
+    pub fn has_adapter(&self) -> bool {
+        match self {
+            Self::Headed(model) => model.adapter().is_some(),
+            Self::Sentence(encoder) => encoder.adapter().is_some(),
+        }
+    }
+
+    /// Writes the adapter alone into an existing folder, as `peft` reads it, with the name of its base model.
+    ///
+    /// # Errors
+    /// There is none, or a file cannot be written.
+    pub fn write_adapter(&mut self, folder: &Path, base_model: &str) -> Result<(), ModelError> {
+        let adapter = match self {
+            Self::Headed(model) => model.adapter_mut(),
+            Self::Sentence(encoder) => encoder.adapter_mut(),
+        };
+        if let Some(adapter) = adapter {
+            adapter.set_base_model(base_model);
+        }
+        match self {
+            Self::Headed(model) => model.save_adapter(folder),
+            Self::Sentence(encoder) => encoder.save_adapter(folder),
+        }
+    }
+
+    /// Writes the configuration and the weights into an existing folder; an adapter is merged into them.
     ///
     /// # Errors
     /// A file cannot be written.
     pub fn write(&self, folder: &Path, config: &ModelConfig) -> Result<(), ModelError> {
         match self {
-            Self::Headed(model) => write_model(folder, config, model.parameters().iter()),
+            Self::Headed(model) => write_model(folder, config, model.merged()?.iter()),
             Self::Sentence(encoder) => encoder.write(folder, config),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_data::{OutputColumn, TextTokenizer};
-use retune_models::{HeadPolicy, ModelConfig};
+use retune_models::{HeadPolicy, LoadOptions, ModelConfig};
 use retune_recipe::Plan;
 use tch::Device;
 
@@ -53,8 +53,8 @@ impl<T: Task> Predictor<T> {
     pub fn open(directory: &Path, plan: &Plan, device: Device) -> Result<Self, TrainError> {
         let config = ModelConfig::read(directory)?;
         let mut task = T::of_model(plan, &config)?;
-        let (network, _) =
-            Network::load(directory, &config, task.output(), HeadPolicy::Require, plan.data.max_length, device)?;
+        let options = LoadOptions::new(HeadPolicy::Require, device);
+        let (network, _) = Network::load(directory, &config, task.output(), &options, plan.data.max_length)?;
         let tokenizer = load_tokenizer(directory, &network, plan.data.max_length)?;
         task.prepare(&tokenizer, directory)?;
         Ok(Self { network, tokenizer, task })

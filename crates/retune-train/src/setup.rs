@@ -4,13 +4,14 @@ use std::num::NonZeroUsize;
 
 use retune_data::{EpochOrder, Sampler};
 use retune_models::registry::Architecture;
-use retune_models::{HeadPolicy, LoadReport, ModelConfig};
+use retune_models::{AdapterSource, HeadPolicy, LoadOptions, LoadReport, ModelConfig};
 use retune_recipe::{Plan, Sampling};
 use tch::Device;
 
 use crate::TrainError;
 use crate::evaluate::Computation;
 use crate::model_directory::{Source, load_tokenizer};
+use crate::moving::{self, Thaw};
 use crate::network::Network;
 use crate::rhythm::Rhythm;
 use crate::strategy::{self, Pace};
@@ -32,8 +33,16 @@ impl<T: Task> Trainer<T> {
         retune_torch::random::seed(plan.run.seed);
         let config = ModelConfig::read(&source.directory)?;
         task.size(&config);
+        let (new, options) = (moving::adapter(&plan.adapter), LoadOptions::new(HeadPolicy::Draw, device));
+        let options = match (&new, &plan.adapter.path) {
+            (Some(config), _) => options.with_adapter(AdapterSource::New(config)),
+            (None, Some(path)) => options.with_adapter(AdapterSource::Stored(path)),
+            (None, None) => options,
+        };
         let (network, load_report) =
-            Network::load(&source.directory, &config, task.output(), HeadPolicy::Draw, plan.data.max_length, device)?;
+            Network::load(&source.directory, &config, task.output(), &options, plan.data.max_length)?;
+        let moved = moving::choose(&plan, &network)?;
+        let thaw = plan.train.unfreeze_every.map(|every| Thaw::new(every, &network));
         let tokenizer =
             load_tokenizer(&source.directory, &network, plan.data.max_length)?.with_cache(source.tokens.clone());
         task.prepare(&tokenizer, &source.directory)?;
@@ -49,7 +58,11 @@ impl<T: Task> Trainer<T> {
         Ok(Self {
             architecture: Architecture::of(&config)?,
             config,
-            optimizer: strategy::optimizer(&plan, network.parameters().iter(), rhythm.total_steps)?,
+            optimizer: strategy::optimizer(
+                &plan,
+                moved.iter().map(|(name, tensor)| (name.as_str(), tensor)),
+                rhythm.total_steps,
+            )?,
             pace: Pace::new(&plan, rhythm.total_steps),
             computation: Computation {
                 device,
@@ -65,6 +78,8 @@ impl<T: Task> Trainer<T> {
             validation,
             test,
             network,
+            moved,
+            thaw,
             load_report,
             order,
         })
@@ -88,6 +103,11 @@ impl<T: Task> Trainer<T> {
             [("training", Some(&self.train)), ("validation", Some(&self.validation)), ("test", self.test.as_ref())];
         let notes = sets.into_iter().filter_map(|(name, set)| Some((name, &set?.notes)));
         notes.flat_map(|(name, notes)| notes.iter().map(move |note| (name, note.as_str()))).collect()
+    }
+
+    /// Numbers in the parameters that move.
+    pub fn trained_elements(&self) -> usize {
+        self.moved.iter().map(|(_, tensor)| tensor.numel()).sum()
     }
 
     /// Rows that an epoch draws.

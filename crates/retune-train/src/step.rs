@@ -58,7 +58,7 @@ pub struct StepNumbers {
     pub moved: bool,
 }
 
-/// Moves the network by one step on a batch, which may come in parts: losses are summed over all of them and divided by
+/// Moves the network, of its parameters those in `moved`, by one step on a batch, which may come in parts: losses are summed over all of them and divided by
 /// their whole weight, so that the parts' sizes make no difference. A part for which there is not enough memory is computed
 /// in halves.
 ///
@@ -67,6 +67,7 @@ pub struct StepNumbers {
 /// alone does not fit into memory, or libtorch refuses.
 pub fn train_step<T: Task>(
     network: &Network,
+    moved: &[(String, Tensor)],
     task: &T,
     optimizer: &mut Optimizer,
     rows: &StepRows<'_, T>,
@@ -79,7 +80,7 @@ pub fn train_step<T: Task>(
     // A batch in which nothing is asked (no word was masked) has the loss 0 over nothing, not 0/0.
     let weight: f64 = parts.iter().map(|part| part.weight).sum();
     let weight = if weight > 0.0 { weight } else { 1.0 };
-    let parameters: Vec<&Tensor> = network.parameters().iter().map(|(_, tensor)| tensor).collect();
+    let parameters: Vec<&Tensor> = moved.iter().map(|(_, tensor)| tensor).collect();
     let moving: Vec<usize> = (0..parameters.len()).filter(|place| parameters[*place].requires_grad()).collect();
     let mut too_large = None;
 
@@ -126,7 +127,7 @@ pub fn train_step<T: Task>(
             numbers.moved = false;
             return Ok(numbers);
         }
-        return Err(not_finite(network, &gradients, &numbers, rows.parts.concat(), settings.step));
+        return Err(not_finite(moved, &gradients, &numbers, rows.parts.concat(), settings.step));
     }
     optimizer.step(&gradients, settings.learning_rate)?;
     Ok(numbers)
@@ -206,7 +207,7 @@ fn backward<T: Task>(
 
 /// What is not finite, as far as the gradients tell: in the backward pass, the last parameters come first.
 fn not_finite(
-    network: &Network,
+    moved: &[(String, Tensor)],
     gradients: &[Tensor],
     numbers: &StepNumbers,
     rows: Vec<usize>,
@@ -214,7 +215,7 @@ fn not_finite(
 ) -> TrainError {
     let is_wrong = |gradient: &Tensor| gradient.defined() && gradient.isfinite().all().int64_value(&[]) == 0;
     let (what, value, place) = if numbers.loss.is_finite() {
-        let named = network.parameters().iter().zip(gradients);
+        let named = moved.iter().zip(gradients);
         let first = named.filter(|(_, gradient)| is_wrong(gradient)).last();
         let place = first.map(|((name, _), _)| format!(", first in the gradient of {name}"));
         ("gradient norm", numbers.gradient_norm, place)

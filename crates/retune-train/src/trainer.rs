@@ -9,19 +9,20 @@ use retune_models::registry::Architecture;
 use retune_models::{LoadReport, ModelConfig, Snapshot};
 use retune_recipe::{Plan, SelectionMetric};
 
-use crate::checkpoint::{self, Best, Job, Kept, TrainingState, Writer};
+use crate::checkpoint::{self, Best, Job, Kept, NamedTensors, TrainingState, Writer};
 use crate::diagnose::first_not_finite;
 use crate::evaluate::{Computation, Outputs, evaluate};
 use crate::evaluation::is_better;
 use crate::event::{Event, Logged, StepReport};
 use crate::finish::{Outcome, finish};
 use crate::model_directory::Source;
+use crate::moving::Thaw;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
 use crate::record::{Throughput, evaluation_record, skipped_record, spike_record, train_record};
 use crate::rhythm::Rhythm;
-use crate::strategy::Pace;
 use crate::step::{StepRows, StepSettings, train_step};
+use crate::strategy::Pace;
 use crate::task::{Encoded, Splits, Task};
 use crate::{RunDirectory, TrainError};
 
@@ -38,6 +39,9 @@ pub struct Trainer<T: Task> {
     pub(crate) validation: Encoded<T::Targets>,
     pub(crate) test: Option<Encoded<T::Targets>>,
     pub(crate) network: Network,
+    /// The parameters that move at any time of the run.
+    pub(crate) moved: NamedTensors,
+    pub(crate) thaw: Option<Thaw>,
     pub(crate) load_report: LoadReport,
     pub(crate) optimizer: Optimizer,
     pub(crate) pace: Pace,
@@ -143,8 +147,11 @@ impl<T: Task> Trainer<T> {
             non_finite: self.plan.train.non_finite,
             step: state.step + 1,
         };
+        if let Some(thaw) = &self.thaw {
+            thaw.at(state.step);
+        }
         let rows = StepRows { encoded: &self.train, epoch, parts: self.parts(rows, state) };
-        let stepped = train_step(&self.network, &self.task, &mut self.optimizer, &rows, &settings);
+        let stepped = train_step(&self.network, &self.moved, &self.task, &mut self.optimizer, &rows, &settings);
         let numbers = stepped.map_err(|error| self.with_place(error, &rows))?;
         state.step += 1;
         state.order = self.order.state();
@@ -243,8 +250,7 @@ impl<T: Task> Trainer<T> {
         state.without_better = if best { 0 } else { state.without_better + 1 };
         if best {
             state.best = Some(Best { epoch: epoch.ceil() as u64, step: state.step, value });
-            writer
-                .submit(Job::Best { step: state.step, parameters: Snapshot::of(self.network.parameters().iter()) })?;
+            writer.submit(Job::Best { step: state.step, parameters: self.moved_now() })?;
         }
         self.optimizer.to_training();
         directory.log(&evaluation_record("validation", state.step, epoch, &evaluation))?;
@@ -273,10 +279,14 @@ impl<T: Task> Trainer<T> {
         self.task.tune(&self.data.validation, &self.validation, &outputs, &self.plan.evaluation)
     }
 
-    /// Everything that a checkpoint holds as tensors.
+    /// Copies of the parameters that move.
+    fn moved_now(&self) -> Snapshot {
+        Snapshot::of(self.moved.iter().map(|(name, tensor)| (name.as_str(), tensor)))
+    }
+
+    /// Everything that a checkpoint holds as tensors. What does not move is where it came from.
     fn kept(&self) -> Kept {
-        let parameters = self.network.parameters().iter();
-        let parameters = parameters.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect();
+        let parameters = self.moved.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
         Kept(vec![("parameters", parameters), ("optimizer", self.optimizer.state())])
     }
 

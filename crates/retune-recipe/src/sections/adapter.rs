@@ -1,5 +1,7 @@
 //! Small parameters that are trained in place of the pretrained ones.
 
+use std::path::PathBuf;
+
 use super::{AT_LEAST_ONE, section};
 use crate::keys::Fallback::{Float, Integer, Switch, Text, Unset};
 use crate::keys::{Kind, Range};
@@ -28,7 +30,7 @@ section! {
             "Modules that are trained and saved whole beside the adapter.";
         rate_ratio: f64 = Kind::Float(Range::Positive), Float(1.0),
             "The learning rate of LoRA's B matrices, as a multiple of A's (LoRA+, Hayou et al. 2024); 16 is usual.";
-        merge: bool = Kind::Switch, Switch(true),
-            "Write the model with the adapter merged into its weights; else model/ holds the adapter alone, as PEFT does.";
+        path: Option<PathBuf> = Kind::Path, Unset("unset: a new adapter"),
+            "A folder with an adapter, as PEFT writes it, to go on from; its own configuration counts.";
     }
 }

