@@ -9,6 +9,9 @@
 //! here looks at the disk, apart from [`Recipe::from_file`], which reads the recipe: whether a data file exists is the
 //! business of those who open it.
 //!
+//! A section `[sweep]` says what a search over recipes tries. [`Recipe::resolve`] passes it over; [`Recipe::sweep`] reads
+//! it, and reports its problems.
+//!
 //! Relative paths in a recipe file are relative to the current directory, as they are on the command line, and not to
 //! the folder of the recipe. So a flag and a line of the recipe that say the same mean the same.
 //!
@@ -42,6 +45,8 @@ mod problem;
 mod recipe;
 mod render;
 mod resolve;
+mod space;
+mod sweep;
 mod table;
 mod task;
 mod value;
@@ -53,5 +58,6 @@ pub use metric::SelectionMetric;
 pub use plan::{DataPlan, EvaluationPlan, ModelPlan, Plan, RunPlan, TaskPlan, TrainPlan};
 pub use problem::{Origin, Problem, ProblemKind, RecipeError, Said};
 pub use recipe::Recipe;
+pub use sweep::{Dimension, KeepChoice, SamplerChoice, SweepDomain, SweepPlan, sweep_keys};
 pub use task::{LossChoice, PoolingChoice, TaskKind, Weights};
 pub use value::Value;

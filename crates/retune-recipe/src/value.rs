@@ -112,4 +112,6 @@ macro_rules! from_choice {
     };
 }
 
+pub(crate) use from_choice;
+
 from_choice!(DataFormat, DeviceChoice, LossChoice, PoolingChoice, Precision, SelectionMetric, TaskKind, Weights);

@@ -108,8 +108,7 @@ impl LearningCurve {
 
     fn fit_with(points: &[CurvePoint], seed: u64, resamples: usize) -> LearningCurve {
         let seeds: Vec<u64> = points.iter().map(|point| point.seed).collect::<BTreeSet<_>>().into_iter().collect();
-        let resampled =
-            if seeds.len() >= SEEDS_TO_RESAMPLE { Resampled::Seeds } else { Resampled::Residuals };
+        let resampled = if seeds.len() >= SEEDS_TO_RESAMPLE { Resampled::Seeds } else { Resampled::Residuals };
         let empty = LearningCurve {
             law: None,
             p_value: None,
@@ -289,7 +288,9 @@ mod tests {
     #[test]
     fn flat_noise_is_seldom_taken_for_a_trend() {
         let wrong = (0..100)
-            .filter(|stream| LearningCurve::fit_with(&points(FLAT, 0.01, 3, *stream), 1, 100).verdict != Verdict::NoTrend)
+            .filter(|stream| {
+                LearningCurve::fit_with(&points(FLAT, 0.01, 3, *stream), 1, 100).verdict != Verdict::NoTrend
+            })
             .count();
         println!("{wrong} of 100");
         assert!(wrong <= 12, "{wrong}");

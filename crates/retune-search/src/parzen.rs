@@ -66,7 +66,7 @@ impl<'a> Parzen<'a> {
                 // At least a third of the draws lie between the ends: no kernel is wider than the axis.
                 let inner = centres[kernel] + widths[kernel] * random.normal();
                 if (*low..=*high).contains(&inner) {
-                    return self.domain.from_inner(inner);
+                    return self.domain.value_at(inner);
                 }
             },
         }

@@ -76,9 +76,9 @@ fn project(points: &[(f64, f64)], exponent: f64) -> (f64, f64, f64) {
     // Outside, the best lies on one of the two borders.
     let flat = mean_y.max(0.0);
     let through_zero = {
-        let (xx, xy) = points.iter().fold((0.0, 0.0), |(xx, xy), (log, error)| {
-            (xx + power(*log).powi(2), xy + power(*log) * error)
-        });
+        let (xx, xy) = points
+            .iter()
+            .fold((0.0, 0.0), |(xx, xy), (log, error)| (xx + power(*log).powi(2), xy + power(*log) * error));
         (xy / xx).max(0.0)
     };
     let (of_flat, of_zero) = (squares(flat, 0.0), squares(0.0, through_zero));

@@ -62,7 +62,10 @@ mod tests {
             let outcome = Outcome::Measured { rung: 0, loss: loss(&point) };
             history.push(Observation { point, outcome });
         }
-        history.iter().filter_map(|o| if let Outcome::Measured { loss, .. } = o.outcome { Some(loss) } else { None }).collect()
+        history
+            .iter()
+            .filter_map(|o| if let Outcome::Measured { loss, .. } = o.outcome { Some(loss) } else { None })
+            .collect()
     }
 
     fn best(losses: &[f64]) -> f64 {
@@ -84,7 +87,9 @@ mod tests {
             parameter(Domain::Categorical { choices: 4 }),
         ];
         let loss = |point: &[f64]| {
-            (point[0] / 1e-4).log10().powi(2) + ((point[1] - 7.0) / 3.0).powi(2) + (point[2] * 5.0).powi(2)
+            (point[0] / 1e-4).log10().powi(2)
+                + ((point[1] - 7.0) / 3.0).powi(2)
+                + (point[2] * 5.0).powi(2)
                 + [0.5, 0.0, 0.3, 0.8][point[3] as usize]
         };
         let of = |sampler| median((0..101).map(|seed| best(&run(sampler, &space, seed, 60, loss))).collect());

@@ -77,7 +77,7 @@ impl Domain {
 
     /// The value at a place of the inner axis: on the grid where there is one, else rounded to about a thousandth of
     /// the range, so that what is shown is what is run.
-    pub(crate) fn from_inner(&self, inner: f64) -> f64 {
+    pub(crate) fn value_at(&self, inner: f64) -> f64 {
         let Domain::Numeric { min, max, step, scale } = *self else { return inner };
         let value = if scale == Scale::Log { inner.exp() } else { inner };
         match step {
@@ -96,7 +96,7 @@ impl Domain {
     pub(crate) fn uniform(&self, random: &mut Random) -> f64 {
         match (self, self.inner_range()) {
             (Domain::Categorical { choices }, _) => random.below(*choices) as f64,
-            (_, Some((low, high))) => self.from_inner(random.between(low, high)),
+            (_, Some((low, high))) => self.value_at(random.between(low, high)),
             (_, None) => 0.0,
         }
     }
@@ -174,19 +174,17 @@ mod tests {
     #[test]
     fn values_have_few_digits() {
         let domain = numeric(1e-5, 1e-3, None, Scale::Log);
-        assert_eq!(domain.from_inner(3.123_456_7e-5_f64.ln()), 3.12e-5);
+        assert_eq!(domain.value_at(3.123_456_7e-5_f64.ln()), 3.12e-5);
         let domain = numeric(0.0, 0.3, None, Scale::Linear);
-        assert_eq!(domain.from_inner(0.1 + 0.2), 0.3);
-        assert_eq!(numeric(0.1, 0.5, Some(0.1), Scale::Linear).from_inner(0.29), 0.3);
+        assert_eq!(domain.value_at(0.1 + 0.2), 0.3);
+        assert_eq!(numeric(0.1, 0.5, Some(0.1), Scale::Linear).value_at(0.29), 0.3);
     }
 
     #[test]
     fn grids_are_counted_and_listed() {
         let parameter = |domain| Parameter { name: String::new(), domain };
-        let space = [
-            parameter(Domain::Categorical { choices: 3 }),
-            parameter(numeric(0.0, 1.0, Some(0.4), Scale::Linear)),
-        ];
+        let space =
+            [parameter(Domain::Categorical { choices: 3 }), parameter(numeric(0.0, 1.0, Some(0.4), Scale::Linear))];
         assert_eq!(size(&space), Some(9));
         let all: Vec<Point> = (0..9).map(|place| nth(&space, place)).collect();
         assert_eq!(all[0], [0.0, 0.0]);
@@ -207,7 +205,7 @@ mod tests {
             for _ in 0..20 {
                 let value = domain.uniform(&mut random);
                 prop_assert!((min - 1e-6 * width..=min + width).contains(&value), "{value}");
-                let again = domain.from_inner(domain.to_inner(value));
+                let again = domain.value_at(domain.to_inner(value));
                 prop_assert!((again - value).abs() <= 1e-9 * value.abs(), "{again} {value}");
             }
         }
