@@ -42,6 +42,9 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (result, output) = match matches.get_one::<PathBuf>("resume") {
         Some(folder) => {
             super::finetune::refuse_recipe_flags(matches)?;
+            if cli::said(matches, "recipe-file") {
+                anyhow::bail!("a recipe cannot go with --resume: a search goes on as it began");
+            }
             if let Some(key) = sweep_keys().iter().find(|key| key.flag.is_some() && cli::said(matches, key.path)) {
                 anyhow::bail!("{} cannot go with --resume: a search goes on as it began", key.flag.unwrap_or_default());
             }
