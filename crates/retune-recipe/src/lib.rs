@@ -9,6 +9,9 @@
 //! here looks at the disk, apart from [`Recipe::from_file`], which reads the recipe: whether a data file exists is the
 //! business of those who open it.
 //!
+//! A section `[sweep]` says what a search over recipes tries. [`Recipe::resolve`] passes it over; [`Recipe::sweep`] reads
+//! it, and reports its problems.
+//!
 //! Relative paths in a recipe file are relative to the current directory, as they are on the command line, and not to
 //! the folder of the recipe. So a flag and a line of the recipe that say the same mean the same.
 //!
@@ -43,7 +46,9 @@ mod recipe;
 mod render;
 mod resolve;
 mod sections;
+mod space;
 mod strategy;
+mod sweep;
 mod task;
 mod value;
 mod walk;
@@ -59,5 +64,6 @@ pub use sections::{
     SchedulePlan, TaskPlan, TrainPlan,
 };
 pub use strategy::{AdapterKind, DecayShape, Factors, NonFinite, OptimizerKind, Sampling, ScheduleKind, Trained};
+pub use sweep::{Dimension, KeepChoice, SamplerChoice, SweepDomain, SweepPlan, sweep_keys};
 pub use task::{LossChoice, PoolingChoice, TaskKind, Weights};
 pub use value::Value;

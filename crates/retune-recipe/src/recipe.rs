@@ -7,6 +7,7 @@ use crate::check;
 use crate::keys::{self, Key};
 use crate::problem::{Origin, Problem, ProblemKind, RecipeError};
 use crate::render::{self, Unsaid};
+use crate::sweep::SweepSection;
 use crate::value::Value;
 use crate::walk;
 
@@ -22,6 +23,7 @@ pub struct Recipe {
     problems: Vec<Problem>,
     /// Keys that were said wrongly, and so are not to be reported as missing.
     pub(crate) meant: BTreeSet<&'static str>,
+    pub(crate) sweep: SweepSection,
 }
 
 /// A checked value and where it was said.
@@ -67,7 +69,7 @@ impl Recipe {
         let walked = walk::walk(text, &file)?;
         let settings =
             walked.settings.into_iter().map(|(key, value, origin)| (key.path, Setting { value, origin })).collect();
-        Ok(Recipe { file: Some(file), settings, problems: walked.problems, meant: walked.meant })
+        Ok(Recipe { file: Some(file), settings, problems: walked.problems, meant: walked.meant, sweep: walked.sweep })
     }
 
     /// Sets a key from the command line; `origin` is what messages name, such as `--epochs`.
@@ -75,7 +77,11 @@ impl Recipe {
     /// The value is read as the key's type asks: `5` for a number, `true`, `["a", "b"]` for a list. Text needs no
     /// quotes.
     pub fn set(&mut self, key: &str, value: &str, origin: impl Into<String>) -> &mut Self {
-        self.set_checked(key, origin.into(), |key| check::check_text(key, value))
+        let origin = origin.into();
+        if self.set_sweep(key, value, &origin) {
+            return self;
+        }
+        self.set_checked(key, origin, |key| check::check_text(key, value))
     }
 
     /// Sets a key to a list of texts that are taken as they are, as when `--text` is given twice.
@@ -115,7 +121,8 @@ impl Recipe {
     /// What was said is wrong.
     pub fn to_toml(&self) -> Result<String, RecipeError> {
         if self.problems.is_empty() {
-            Ok(render::toml(Unsaid::Omit, |key| self.settings.get(key).map(|setting| setting.value.clone())))
+            let text = render::toml(Unsaid::Omit, |key| self.settings.get(key).map(|setting| setting.value.clone()));
+            Ok(text + &self.sweep.to_toml())
         } else {
             Err(RecipeError { problems: self.problems.clone() })
         }

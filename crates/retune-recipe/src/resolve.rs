@@ -35,6 +35,14 @@ impl Recipe {
     }
 }
 
+impl Recipe {
+    /// The folder that the recipe's run writes, whatever else is wrong with the recipe.
+    pub fn output(&self) -> PathBuf {
+        let resolver = Resolver { recipe: self, problems: Vec::new() };
+        resolver.optional("run.output").unwrap_or_else(|| resolver.default_output())
+    }
+}
+
 pub(crate) struct Resolver<'a> {
     recipe: &'a Recipe,
     problems: Vec<Problem>,

@@ -195,3 +195,5 @@ impl<T: PlanValue> Field for Option<T> {
         self.as_ref().map(T::to_value)
     }
 }
+
+pub(crate) use choice_values;

@@ -10,6 +10,7 @@ use crate::check::check_item;
 use crate::keys::{self, Key};
 use crate::nearest;
 use crate::problem::{Origin, Problem, ProblemKind};
+use crate::sweep::SweepSection;
 use crate::value::Value;
 
 /// What a document says, what is wrong with it, and the keys that its wrong ones stand for.
@@ -19,6 +20,8 @@ pub(crate) struct Walked {
     pub(crate) problems: Vec<Problem>,
     /// Keys that a misspelt one most likely means. They are not missing: they are misspelt.
     pub(crate) meant: BTreeSet<&'static str>,
+    /// What a search has use for, and nothing else.
+    pub(crate) sweep: SweepSection,
 }
 
 /// Reads every setting of a document. Only text that is not TOML ends it early: all other problems are collected.
@@ -41,6 +44,10 @@ impl Walker<'_> {
     fn root(&mut self, root: &dyn TableLike) {
         for (name, item) in root.iter() {
             match item.as_table_like() {
+                Some(section) if name == "sweep" => {
+                    let line_of = |table: &dyn TableLike, name: &str| self.key_line(table, name);
+                    self.walked.sweep = SweepSection::read(section, self.path, &line_of);
+                }
                 Some(section) if keys::is_section(name) => self.section(name, section),
                 Some(section) => self.unknown_section(name, section, self.key_line(root, name)),
                 None if keys::is_section(name) => {

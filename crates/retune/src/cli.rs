@@ -7,6 +7,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use retune_recipe::{Key, Kind, Recipe, keys};
 
+use crate::commands::{curve, sweep};
+
 /// The recipe that runs where none is named.
 const DEFAULT_RECIPE: &str = "recipes/quickstart.toml";
 
@@ -21,6 +23,8 @@ pub fn command() -> Command {
         .subcommand(finetune())
         .subcommand(predict())
         .subcommand(evaluate())
+        .subcommand(sweep::command())
+        .subcommand(curve::command())
         .subcommand(recipe())
 }
 
@@ -136,12 +140,13 @@ fn json(help: &'static str) -> Arg {
     Arg::new("json").long("json").action(ArgAction::SetTrue).help(help)
 }
 
-fn quiet() -> Arg {
+/// `--quiet`.
+pub fn quiet() -> Arg {
     Arg::new("quiet").long("quiet").short('q').action(ArgAction::SetTrue).help("Say nothing but the result")
 }
 
 /// `--recipe`, `--set`, and a flag for each key that has one.
-fn recipe_arguments() -> Vec<Arg> {
+pub fn recipe_arguments() -> Vec<Arg> {
     let mut arguments = vec![
         Arg::new("recipe")
             .long("recipe")
@@ -158,7 +163,22 @@ fn recipe_arguments() -> Vec<Arg> {
     arguments
 }
 
-fn key_argument(key: &'static Key) -> Option<Arg> {
+/// The recipe as the first argument, for commands that take it so too.
+pub fn recipe_file() -> Arg {
+    Arg::new("recipe-file")
+        .value_name("RECIPE")
+        .value_parser(value_parser!(PathBuf))
+        .conflicts_with("recipe")
+        .help("The recipe, as with --recipe")
+}
+
+/// Whether an argument of this command stands on the command line.
+pub fn said(matches: &ArgMatches, id: &str) -> bool {
+    matches.value_source(id) == Some(ValueSource::CommandLine)
+}
+
+/// The flag of a key, where it has one.
+pub fn key_argument(key: &'static Key) -> Option<Arg> {
     let long = key.flag?.trim_start_matches('-');
     let argument = Arg::new(key.path).long(long).help(format!("{} [{}; {}]", key.doc, key.path, key.fallback));
     Some(match key.kind {
@@ -185,7 +205,10 @@ fn placeholder(kind: Kind) -> &'static str {
 /// The recipe that the arguments mean: a file's, changed by flags, changed by `--set`.
 pub fn recipe_of(matches: &ArgMatches) -> anyhow::Result<Recipe> {
     let said = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    let mut recipe = match matches.get_one::<PathBuf>("recipe") {
+    let mut recipe = match matches
+        .get_one::<PathBuf>("recipe")
+        .or_else(|| matches.try_get_one("recipe-file").ok().flatten())
+    {
         Some(path) => Recipe::from_file(path)?,
         None if said("model.path") || said("data.train") || sets(matches, &["model.path", "data.train"]) => {
             Recipe::new()

@@ -54,6 +54,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(("finetune", matches)) => commands::finetune::run(matches),
         Some(("predict", matches)) => commands::predict::run(matches),
         Some(("evaluate", matches)) => commands::evaluate::run(matches),
+        Some(("sweep", matches)) => commands::sweep::run(matches),
+        Some(("curve", matches)) => commands::curve::run(matches),
         Some(("recipe", matches)) => commands::recipe::run(matches),
         _ => unreachable!("clap asks for a subcommand"),
     }

@@ -8,6 +8,7 @@
 mod messages;
 mod reading;
 mod round_trip;
+mod sweep;
 
 use retune_recipe::{Plan, Recipe};
 

@@ -42,7 +42,7 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 /// A run goes on under its own plan: a flag that would change it is a mistake.
-fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
+pub fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
     let said = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let key = keys().iter().filter(|key| key.flag.is_some()).find(|key| said(key.path)).and_then(|key| key.flag);
     if let Some(flag) = key.or(said("recipe").then_some("--recipe")).or(said("set").then_some("--set")) {

@@ -1,7 +1,9 @@
 //! One file for each subcommand.
 
+pub mod curve;
 pub mod evaluate;
 pub mod finetune;
 pub mod inference;
 pub mod predict;
 pub mod recipe;
+pub mod sweep;

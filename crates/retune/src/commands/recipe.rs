@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use retune_recipe::keys;
+use retune_recipe::{keys, sweep_keys};
 
 use crate::cli;
 
 /// Prints the recipe, or the keys.
 pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     if matches.get_flag("keys") {
-        for key in keys() {
+        for key in keys().iter().chain(sweep_keys()) {
             let flag = key.flag.map(|flag| format!("  {flag}")).unwrap_or_default();
             println!("{}{flag}\n    {}\n    {}; {}\n", key.path, key.doc, key.kind, key.fallback);
         }
