@@ -84,7 +84,7 @@ pub fn forward(network: &Network, reference: &Reference, bounds: Bounds) -> Resu
         comparisons.push(compare(&format!("hidden state {layer}"), states, &key)?); // [t, d]
     }
     let (task, encoded) = classification(reference)?;
-    let predictions = evaluate(network, &task, &encoded, &computation(), &mut |_| {})?;
+    let predictions = evaluate(network, &task, &encoded, None, &computation(), &mut |_| {})?;
     comparisons.push(compare("pooled", &output.pooled, "pooled")?); // [b, d]
     comparisons.push(compare("logits", &output.logits, "logits")?); // [b, c]
     comparisons.push(compare("logits as predicted", &predictions.to_tensor(), "logits")?); // [b, c]
@@ -146,7 +146,7 @@ pub fn training(
             non_finite: NonFinite::Stop,
             step: step + 1,
         };
-        let rows = StepRows { encoded: &encoded, epoch: 0, parts: vec![rows.clone()] };
+        let rows = StepRows { encoded: &encoded, features: None, epoch: 0, parts: vec![rows.clone()] };
         let seen = train_step(network, &moved, &task, &mut optimizer, &rows, &settings)?;
         losses.push(seen.loss);
         rates.push(settings.learning_rate);

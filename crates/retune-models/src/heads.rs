@@ -155,13 +155,22 @@ impl Head {
 
     /// `last` is `[t, d]`.
     pub fn forward(&self, last: &Tensor, layout: &SequenceLayout, mode: Mode) -> HeadOutput {
-        let read = match self.reads {
+        self.on(&self.read(last, layout), mode)
+    }
+
+    /// What it reads of the last hidden state, `[t, d]`: `[n, d]`.
+    pub fn read(&self, last: &Tensor, layout: &SequenceLayout) -> Tensor {
+        match self.reads {
             Reads::FirstToken => last.index_select(0, &layout.first_tokens(last.device())), // [b, d]
             Reads::LastToken => last.index_select(0, &layout.last_tokens(last.device())),   // [b, d]
             Reads::Mean => mean_of_sequences(last, layout),                                 // [b, d]
             Reads::Tokens => last.shallow_clone(),                                          // [t, d]
-        };
-        let read = self.input_dropout.forward(&read, mode); // [n, d]
+        }
+    }
+
+    /// What it makes of what it [read](Self::read), `[n, d]`.
+    pub fn on(&self, read: &Tensor, mode: Mode) -> HeadOutput {
+        let read = self.input_dropout.forward(read, mode); // [n, d]
         let pooled = match &self.transform {
             None => read,
             Some(Transform { dense, activation, norm }) => {

@@ -6,7 +6,7 @@ use retune_attention::Mode;
 use tch::{Device, Tensor};
 
 use crate::adapters::{Adapter, AdapterError, Plan};
-use crate::heads::{Head, HeadSpec};
+use crate::heads::{Head, HeadSpec, Reads};
 use crate::registry::{Architecture, HeadPlaces, Sizes};
 use crate::{
     Checkpoint, Encoder, HeadPolicy, LoadOptions, LoadReport, Loader, ModelConfig, ModelError, PackedInput, Parameter,
@@ -102,6 +102,21 @@ impl Model {
             None => states.last,                                       // [t, d]
         };
         self.head.forward(&last, &input.layout, mode).logits
+    }
+
+    /// Whether its head reads a row for each sequence, and not for each token.
+    pub fn reads_sequences(&self) -> bool {
+        self.head.reads != Reads::Tokens
+    }
+
+    /// What its head reads of a packed batch: `[n, d]`.
+    pub fn read(&self, input: &PackedInput, mode: Mode) -> Tensor {
+        self.head.read(&self.encoder.forward(input, mode, Trace::Off).last, &input.layout)
+    }
+
+    /// The logits for what its head [read](Self::read): `[n, c]`.
+    pub fn head_on(&self, read: &Tensor, mode: Mode) -> Tensor {
+        self.head.on(read, mode).logits
     }
 
     /// The logits and, with [`Trace::HiddenStates`], all that lies before them.

@@ -10,6 +10,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
 use crate::batch::to_input;
+use crate::features::Features;
 use crate::network::Network;
 use crate::task::{Encoded, Task};
 
@@ -45,7 +46,8 @@ pub struct Outputs {
     starts: Option<Vec<usize>>,
 }
 
-/// Runs the network over all sequences, the longest first; `progress` hears how many are done.
+/// Runs the network, or its head on features that are there, over all sequences, the longest first; `progress` hears how
+/// many are done.
 ///
 /// # Errors
 /// libtorch refuses a batch.
@@ -53,6 +55,7 @@ pub fn evaluate<T: Task>(
     network: &Network,
     task: &T,
     encoded: &Encoded<T::Targets>,
+    features: Option<&Features>,
     computation: &Computation,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Outputs, TrainError> {
@@ -67,7 +70,10 @@ pub fn evaluate<T: Task>(
         let input = to_input(&batch.packed, computation.device)?;
         let positions = batch.positions_on(computation.device);
         let autocast = computation.autocast()?;
-        let output = network.forward(&input, positions.as_ref(), Mode::Evaluate);
+        let output = match features {
+            Some(features) => features.outputs(network, &batch.packed.rows, Mode::Evaluate, computation),
+            None => network.forward(&input, positions.as_ref(), Mode::Evaluate),
+        };
         drop(autocast);
         let kept = task.reduce(&output, &batch).to_device(Device::Cpu).contiguous(); // [n, w]
         outputs.width = kept.size().get(1).copied().unwrap_or(1) as usize;

@@ -80,7 +80,7 @@ pub(crate) fn finish<T: Task>(
     };
     let samples = trainer.plan.evaluation.bootstrap_samples;
     let bootstrap = (samples > 0).then(|| Bootstrap::new(samples, trainer.plan.run.seed)).transpose()?;
-    let outputs = trainer.outputs(encoded, watch)?;
+    let outputs = trainer.outputs(encoded, None, watch)?;
     let evaluation = task.score(examples, encoded, &outputs, bootstrap.as_ref())?;
     let mut columns = table(&task.predict(examples, encoded, &outputs, false)?);
     if let Some(labels) = task.label_column(examples) {

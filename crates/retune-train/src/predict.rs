@@ -81,7 +81,7 @@ impl<T: Task> Predictor<T> {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Predicted<T>, TrainError> {
         let encoded = self.task.encode(examples, &self.tokenizer)?;
-        let outputs = evaluate(&self.network, &self.task, &encoded, computation, progress)?;
+        let outputs = evaluate(&self.network, &self.task, &encoded, None, computation, progress)?;
         Ok(Predicted { encoded, outputs })
     }
 

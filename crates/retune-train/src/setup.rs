@@ -5,11 +5,13 @@ use std::num::NonZeroUsize;
 use retune_data::{EpochOrder, Sampler};
 use retune_models::registry::Architecture;
 use retune_models::{AdapterSource, HeadPolicy, LoadOptions, LoadReport, ModelConfig};
-use retune_recipe::{Plan, Sampling};
+use retune_recipe::{Plan, Sampling, Trained};
 use tch::Device;
 
 use crate::TrainError;
 use crate::evaluate::Computation;
+use crate::event::Event;
+use crate::features::Features;
 use crate::model_directory::{Source, load_tokenizer};
 use crate::moving::{self, Thaw};
 use crate::network::Network;
@@ -80,9 +82,24 @@ impl<T: Task> Trainer<T> {
             network,
             moved,
             thaw,
+            features: [None, None],
             load_report,
             order,
         })
+    }
+
+    /// Computes what the head reads once, where the encoder stays as it is.
+    pub(crate) fn compute_features(&mut self, watch: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
+        let plan = &self.plan;
+        if plan.train.trained != Trained::Head || plan.regularization.neftune_alpha > 0.0 {
+            return Ok(());
+        }
+        for (place, encoded) in [&self.train, &self.validation].into_iter().enumerate() {
+            let total = encoded.tokenized.len();
+            let mut progress = |done| watch(Event::Evaluating { done, total });
+            self.features[place] = Features::of(&self.network, &self.task, encoded, &self.computation, &mut progress)?;
+        }
+        Ok(())
     }
 
     /// The same run, but it pauses at the end of an epoch, counted from 1, with everything saved.

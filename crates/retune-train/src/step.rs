@@ -10,6 +10,7 @@ use tch::{Device, Tensor};
 use crate::TrainError;
 use crate::batch::to_input;
 use crate::evaluate::Computation;
+use crate::features::Features;
 use crate::memory::within_memory;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
@@ -37,6 +38,8 @@ pub struct StepSettings {
 pub struct StepRows<'a, T: Task> {
     /// The training data.
     pub encoded: &'a Encoded<T::Targets>,
+    /// What the head reads, where the encoder stays as it is.
+    pub features: Option<&'a Features>,
     /// The epoch, from 0: what is masked hangs on it.
     pub epoch: u64,
     /// The parts.
@@ -88,7 +91,8 @@ pub fn train_step<T: Task>(
     while let Some((part, batch)) = waiting.pop_front() {
         let size = batch.packed.tokens();
         let draws = Draws::now(settings.computation.device)?;
-        match within_memory(|| backward(network, task, (&parameters, &moving), batch, weight, settings)) {
+        match within_memory(|| backward(network, task, rows.features, (&parameters, &moving), batch, weight, settings))
+        {
             Ok((loss, gradients)) => sums.add(loss, gradients),
             Err(TrainError::OutOfMemory) if part.len() > 1 && task.splits() => {
                 draws.restore()?;
@@ -180,6 +184,7 @@ impl Draws {
 fn backward<T: Task>(
     network: &Network,
     task: &T,
+    features: Option<&Features>,
     (parameters, moving): (&[&Tensor], &[usize]),
     part: Batch,
     weight: f64,
@@ -191,7 +196,10 @@ fn backward<T: Task>(
     let positions = batch.positions_on(device);
 
     let autocast = settings.computation.autocast()?;
-    let outputs = network.forward(&input, positions.as_ref(), Mode::Train);
+    let outputs = match features {
+        Some(features) => features.outputs(network, &batch.packed.rows, Mode::Train, &settings.computation),
+        None => network.forward(&input, positions.as_ref(), Mode::Train),
+    };
     let loss = task.loss(&outputs, &batch, &input.layout) / weight;
     drop(autocast);
 

@@ -14,6 +14,7 @@ use crate::diagnose::first_not_finite;
 use crate::evaluate::{Computation, Outputs, evaluate};
 use crate::evaluation::is_better;
 use crate::event::{Event, Logged, StepReport};
+use crate::features::Features;
 use crate::finish::{Outcome, finish};
 use crate::model_directory::Source;
 use crate::moving::Thaw;
@@ -42,6 +43,8 @@ pub struct Trainer<T: Task> {
     /// The parameters that move at any time of the run.
     pub(crate) moved: NamedTensors,
     pub(crate) thaw: Option<Thaw>,
+    /// What the head reads of the training and of the validation data, where the encoder stays as it is.
+    pub(crate) features: [Option<Features>; 2],
     pub(crate) load_report: LoadReport,
     pub(crate) optimizer: Optimizer,
     pub(crate) pace: Pace,
@@ -86,6 +89,7 @@ impl<T: Task> Trainer<T> {
         let folder = directory.checkpoints();
         fs::create_dir_all(&folder).map_err(|source| TrainError::Write { path: folder.clone(), source })?;
         let mut state = self.resume(directory, watch)?;
+        self.compute_features(watch)?;
         let mut writer = Writer::new(folder, self.plan.checkpoint.keep)?;
         let total_steps = self.rhythm.total_steps;
         let (mut throughput, mut since_log) = (Throughput::default(), Throughput::default());
@@ -150,7 +154,12 @@ impl<T: Task> Trainer<T> {
         if let Some(thaw) = &self.thaw {
             thaw.at(state.step);
         }
-        let rows = StepRows { encoded: &self.train, epoch, parts: self.parts(rows, state) };
+        let rows = StepRows {
+            encoded: &self.train,
+            features: self.features[0].as_ref(),
+            epoch,
+            parts: self.parts(rows, state),
+        };
         let stepped = train_step(&self.network, &self.moved, &self.task, &mut self.optimizer, &rows, &settings);
         let numbers = stepped.map_err(|error| self.with_place(error, &rows))?;
         state.step += 1;
@@ -236,7 +245,7 @@ impl<T: Task> Trainer<T> {
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), TrainError> {
         self.optimizer.to_evaluation()?;
-        let outputs = self.outputs(&self.validation, watch)?;
+        let outputs = self.outputs(&self.validation, self.features[1].as_ref(), watch)?;
         let evaluation = self.task.score(&self.data.validation, &self.validation, &outputs, None)?;
         let epoch = self.rhythm.epoch(state.step);
         let metric = self.plan.evaluation.metric;
@@ -262,11 +271,12 @@ impl<T: Task> Trainer<T> {
     pub(crate) fn outputs(
         &self,
         encoded: &Encoded<T::Targets>,
+        features: Option<&Features>,
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<Outputs, TrainError> {
         let total = encoded.tokenized.len();
         let mut progress = |done| watch(Event::Evaluating { done, total });
-        evaluate(&self.network, &self.task, encoded, &self.computation, &mut progress)
+        evaluate(&self.network, &self.task, encoded, features, &self.computation, &mut progress)
     }
 
     /// Lets the task choose its thresholds on the validation data, where the plan asks for any.
@@ -275,7 +285,7 @@ impl<T: Task> Trainer<T> {
         if !plan.tune_thresholds && !plan.calibrate {
             return Ok(Vec::new());
         }
-        let outputs = self.outputs(&self.validation, watch)?;
+        let outputs = self.outputs(&self.validation, self.features[1].as_ref(), watch)?;
         self.task.tune(&self.data.validation, &self.validation, &outputs, &self.plan.evaluation)
     }
 
