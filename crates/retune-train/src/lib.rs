@@ -4,6 +4,7 @@
 //! ([`Task`] and [`tasks`]: columns, head, loss, measures, predictions), the optimiser, the schedule, [`evaluate`], [`checkpoint`]s. A run's folder is
 //! [`RunDirectory`]; a finished model is used through [`Predictor`].
 
+pub mod averaging;
 mod batch;
 pub mod checkpoint;
 mod device;
@@ -27,6 +28,7 @@ mod task;
 pub mod tasks;
 pub mod trainer;
 
+pub use averaging::{Average, Period, WeightAverage};
 pub use batch::to_input;
 pub use device::{device_name, resolve_device};
 pub use error::TrainError;
