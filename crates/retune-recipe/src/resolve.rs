@@ -189,6 +189,16 @@ impl Resolver<'_> {
                 self.contradiction("data.train", held_out, reason);
             }
         }
+        let is_free = self.optional("optimizer.kind") == Some(OptimizerKind::ScheduleFree);
+        if is_free {
+            let reason = "schedule-free AdamW evaluates a mean of the parameters already; leave one of them out";
+            self.contradiction("optimizer.kind", "regularization.ema_decay", reason);
+            self.contradiction("optimizer.kind", "regularization.average_from", reason);
+            let reason = "schedule-free AdamW keeps its rate after the warm-up; leave one of them out";
+            self.contradiction("optimizer.kind", "schedule.kind", reason);
+        }
+        let reason = "only one mean of the parameters can be kept; leave one of them out";
+        self.contradiction("regularization.ema_decay", "regularization.average_from", reason);
         let adapts = self.optional("adapter.kind").is_some_and(|kind: AdapterKind| kind != AdapterKind::None);
         if adapts {
             let reason = "an adapter is trained with the head, and nothing else; leave one of them out";

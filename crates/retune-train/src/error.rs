@@ -10,6 +10,8 @@ use retune_models::ModelError;
 use retune_recipe::RecipeError;
 use retune_torch::TorchError;
 
+use crate::averaging::AverageError;
+use crate::lr_finder::FinderError;
 use crate::optimizers::GroupError;
 
 /// What stops a run, a prediction or an evaluation.
@@ -39,6 +41,12 @@ pub enum TrainError {
     /// Settings of parameter groups that cannot be.
     #[error(transparent)]
     Groups(#[from] GroupError),
+    /// An average of weights that cannot be.
+    #[error(transparent)]
+    Average(#[from] AverageError),
+    /// Settings of a learning-rate finder that cannot be.
+    #[error(transparent)]
+    Finder(#[from] FinderError),
     /// A GPU was asked for that is not there.
     #[error("device cuda:{asked} is not there: this machine has {gpus} GPU(s), cuda:0 to cuda:{}", gpus - 1)]
     NoSuchGpu {

@@ -4,6 +4,7 @@
 //! ([`Task`] and [`tasks`]: columns, head, loss, measures, predictions), the optimiser, the schedule, [`evaluate`], [`checkpoint`]s. A run's folder is
 //! [`RunDirectory`]; a finished model is used through [`Predictor`].
 
+pub mod averaging;
 mod batch;
 pub mod checkpoint;
 mod device;
@@ -15,6 +16,7 @@ mod event;
 mod features;
 mod finish;
 pub mod losses;
+pub mod lr_finder;
 pub mod memory;
 mod model_card;
 mod model_directory;
@@ -26,6 +28,7 @@ mod prediction;
 mod record;
 mod rhythm;
 mod run_directory;
+mod saving;
 pub mod schedules;
 mod setup;
 mod step;
@@ -33,8 +36,10 @@ mod strategy;
 mod task;
 pub mod tasks;
 pub mod trainer;
+mod validate;
 mod watch;
 
+pub use averaging::{Average, Period, WeightAverage};
 pub use batch::to_input;
 pub use device::{device_name, resolve_device};
 pub use error::TrainError;
@@ -43,6 +48,7 @@ pub use evaluation::{Confusions, Evaluation, Score, is_better};
 pub use event::{Event, Logged, StepReport};
 pub use features::Features;
 pub use finish::{Outcome, Summary};
+pub use lr_finder::{FinderSettings, RateFinder};
 pub use model_directory::Source;
 pub use network::Network;
 pub use optimizers::{AdamW, GroupSettings, Optimizer, groups};

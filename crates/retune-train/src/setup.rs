@@ -57,6 +57,7 @@ impl<T: Task> Trainer<T> {
             at_least_one(plan.train.batch_size),
         );
         let rhythm = Rhythm::new(&plan, order.batches_per_epoch());
+        let average = strategy::average(&plan, &moved, rhythm.total_steps)?;
         Ok(Self {
             architecture: Architecture::of(&config)?,
             config,
@@ -80,6 +81,7 @@ impl<T: Task> Trainer<T> {
             validation,
             test,
             network,
+            average,
             moved,
             thaw,
             features: [None, None],

@@ -4,6 +4,8 @@ use retune_recipe::{DecayShape, OptimizerKind, Plan, ScheduleKind, SelectionMetr
 use tch::Tensor;
 
 use crate::TrainError;
+use crate::averaging::{Average, Period, WeightAverage};
+use crate::checkpoint::NamedTensors;
 use crate::optimizers::{
     Adafactor, AdamW, GroupSettings, Lion, Optimizer, PatternSettings, ScheduleFreeAdamW, Sgd, UpdateRule, WeightDecay,
     groups,
@@ -60,6 +62,27 @@ pub(crate) fn optimizer<'a>(
         patterns,
     };
     Ok(Optimizer::new(rule, groups(parameters, &settings)?))
+}
+
+/// The mean of the parameters that a plan keeps, with the steps that count.
+///
+/// # Errors
+/// libtorch refuses.
+pub(crate) fn average(
+    plan: &Plan,
+    moved: &NamedTensors,
+    total_steps: u64,
+) -> Result<Option<(WeightAverage, Period)>, TrainError> {
+    let settings = &plan.regularization;
+    let (average, first) = if settings.ema_decay > 0.0 {
+        (Average::Exponential { decay: settings.ema_decay, warmup: true }, 1)
+    } else if settings.average_from < 1.0 {
+        (Average::Mean, (settings.average_from * total_steps as f64) as u64 + 1)
+    } else {
+        return Ok(None);
+    };
+    let weights = moved.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    Ok(Some((WeightAverage::new(average, weights)?, Period { first, every: 1 })))
 }
 
 fn warmup(plan: &Plan) -> Span {

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use retune_data::EpochOrder;
 use retune_models::registry::Architecture;
-use retune_models::{LoadReport, ModelConfig, Snapshot};
-use retune_recipe::{Plan, SelectionMetric};
+use retune_models::{LoadReport, ModelConfig};
+use retune_recipe::Plan;
 
-use crate::checkpoint::{self, Best, Job, Kept, NamedTensors, TrainingState, Writer};
+use crate::averaging::{Period, WeightAverage};
+use crate::checkpoint::{self, NamedTensors, TrainingState, Writer};
 use crate::diagnose::first_not_finite;
-use crate::evaluate::{Computation, Outputs, evaluate};
-use crate::evaluation::is_better;
+use crate::evaluate::Computation;
 use crate::event::{Event, Logged, StepReport};
 use crate::features::Features;
 use crate::finish::{Outcome, finish};
@@ -20,7 +20,7 @@ use crate::model_directory::Source;
 use crate::moving::Thaw;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
-use crate::record::{Throughput, evaluation_record, skipped_record, spike_record, train_record};
+use crate::record::{Throughput, skipped_record, spike_record, train_record};
 use crate::rhythm::Rhythm;
 use crate::step::{StepRows, StepSettings, train_step};
 use crate::strategy::Pace;
@@ -43,6 +43,7 @@ pub struct Trainer<T: Task> {
     /// The parameters that move at any time of the run.
     pub(crate) moved: NamedTensors,
     pub(crate) thaw: Option<Thaw>,
+    pub(crate) average: Option<(WeightAverage, Period)>,
     /// What the head reads of the training and of the validation data, where the encoder stays as it is.
     pub(crate) features: [Option<Features>; 2],
     pub(crate) load_report: LoadReport,
@@ -164,6 +165,10 @@ impl<T: Task> Trainer<T> {
         let numbers = stepped.map_err(|error| self.with_place(error, &rows))?;
         state.step += 1;
         state.order = self.order.state();
+        match &mut self.average {
+            Some((average, period)) if period.includes(state.step) => average.update()?,
+            _ => {}
+        }
         if numbers.moved {
             state.unlogged = (state.unlogged.0 + numbers.loss, state.unlogged.1 + 1);
             state.skipped_in_a_row = 0;
@@ -234,93 +239,5 @@ impl<T: Task> Trainer<T> {
             }
             (error, _) => error,
         }
-    }
-
-    /// Evaluates on the validation data and keeps the model if it is the best so far.
-    fn evaluate_and_keep(
-        &mut self,
-        state: &mut TrainingState,
-        directory: &mut RunDirectory,
-        writer: &mut Writer,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), TrainError> {
-        self.optimizer.to_evaluation()?;
-        let outputs = self.outputs(&self.validation, self.features[1].as_ref(), watch)?;
-        let evaluation = self.task.score(&self.data.validation, &self.validation, &outputs, None)?;
-        let epoch = self.rhythm.epoch(state.step);
-        let metric = self.plan.evaluation.metric;
-        let value = evaluation.deciding(metric);
-        if metric != SelectionMetric::Auto && evaluation.get(metric.as_str()).is_none() && state.best.is_none() {
-            let first = evaluation.scores.first().map_or("none", |score| score.name);
-            watch(Event::Notice(&format!("evaluation.metric {metric} is not measured on these data; {first} decides")));
-        }
-        let best = is_better(metric, value, state.best.as_ref().map(|best| best.value));
-        self.pace.evaluated(metric, value, &mut state.plateau);
-        state.without_better = if best { 0 } else { state.without_better + 1 };
-        if best {
-            state.best = Some(Best { epoch: epoch.ceil() as u64, step: state.step, value });
-            writer.submit(Job::Best { step: state.step, parameters: self.moved_now() })?;
-        }
-        self.optimizer.to_training();
-        directory.log(&evaluation_record("validation", state.step, epoch, &evaluation))?;
-        watch(Event::Evaluated { split: "validation", epoch, evaluation: &evaluation, best });
-        Ok(())
-    }
-
-    /// The network's outputs for a data set.
-    pub(crate) fn outputs(
-        &self,
-        encoded: &Encoded<T::Targets>,
-        features: Option<&Features>,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Outputs, TrainError> {
-        let total = encoded.tokenized.len();
-        let mut progress = |done| watch(Event::Evaluating { done, total });
-        evaluate(&self.network, &self.task, encoded, features, &self.computation, &mut progress)
-    }
-
-    /// Lets the task choose its thresholds on the validation data, where the plan asks for any.
-    pub(crate) fn tune(&mut self, watch: &mut dyn FnMut(Event<'_>)) -> Result<Vec<String>, TrainError> {
-        let plan = &self.plan.evaluation;
-        if !plan.tune_thresholds && !plan.calibrate {
-            return Ok(Vec::new());
-        }
-        let outputs = self.outputs(&self.validation, self.features[1].as_ref(), watch)?;
-        self.task.tune(&self.data.validation, &self.validation, &outputs, &self.plan.evaluation)
-    }
-
-    /// Copies of the parameters that move.
-    fn moved_now(&self) -> Snapshot {
-        Snapshot::of(self.moved.iter().map(|(name, tensor)| (name.as_str(), tensor)))
-    }
-
-    /// Everything that a checkpoint holds as tensors. What does not move is where it came from.
-    fn kept(&self) -> Kept {
-        let parameters = self.moved.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
-        Kept(vec![("parameters", parameters), ("optimizer", self.optimizer.state())])
-    }
-
-    fn save(&self, state: &TrainingState, directory: &RunDirectory, writer: &mut Writer) -> Result<(), TrainError> {
-        let files = self.kept().snapshots(self.computation.device)?;
-        writer.submit(Job::Checkpoint { state: Box::new(state.clone()), files, log: directory.log_file()? })
-    }
-
-    /// Puts everything back to where the newest whole checkpoint stood, if there is one.
-    fn resume(
-        &mut self,
-        directory: &mut RunDirectory,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<TrainingState, TrainError> {
-        let found = checkpoint::newest(&directory.checkpoints())?;
-        for damage in &found.damaged {
-            watch(Event::Notice(&format!("{damage}; the one before it is taken")));
-        }
-        let state = match found.newest {
-            Some(newest) => checkpoint::load(&newest, &self.kept(), self.computation.device)?,
-            None => TrainingState::default(),
-        };
-        self.order.go_to(state.order);
-        directory.rewind(state.step)?;
-        Ok(state)
     }
 }

@@ -109,10 +109,11 @@ pub fn groups<'a>(
     Ok(groups)
 }
 
-/// Whether weight decay applies by default: not to biases, and not to the weights of norms (as in `transformers.Trainer`).
+/// Whether weight decay applies by default: not to biases, MPNet's table of position biases among them, and not to the weights
+/// of norms, as in `transformers.Trainer`.
 pub fn has_decay(name: &str) -> bool {
     let is_norm = name.to_lowercase().contains("norm") || name.split('.').any(|part| part.ends_with("_ln"));
-    !name.ends_with("bias") && !is_norm
+    !name.contains("bias") && !is_norm
 }
 
 /// The rate and the decay of a parameter.
@@ -138,18 +139,22 @@ fn depth(name: &str, layers: usize) -> usize {
     }
 }
 
-/// The number after `layer` or `layers` in a name, from 0: `bert.encoder.layer.3.output.dense.weight`. ALBERT's layer, which
-/// is used again and again, is one (`albert_layers.0`).
+/// The number after `layer` or `layers` in a name, from 0: `bert.encoder.layer.3.output.dense.weight`. ALBERT's layers that are
+/// used again and again are one (`albert_layer_groups.0`). DeBERTa's convolution belongs to the lowest, whose output it joins.
 pub(crate) fn layer(name: &str) -> Option<usize> {
     let parts: Vec<&str> = name.split('.').collect();
-    let number = |pair: &[&str]| matches!(pair[0], "layer" | "layers" | "albert_layers").then(|| pair[1].parse().ok());
-    parts.windows(2).find_map(|pair| number(pair).flatten())
+    parts.windows(2).find_map(|pair| match *pair {
+        ["layer" | "layers" | "albert_layer_groups", number] => number.parse().ok(),
+        ["encoder", "conv"] => Some(0),
+        _ => None,
+    })
 }
 
-/// Whether a parameter is an embedding, its norm or projection, or positions that all layers share.
+/// Whether a parameter is an embedding, its norm or projection, or positions that all layers share; `encoder.LayerNorm` is the
+/// norm of DeBERTa's.
 fn is_embedding(name: &str) -> bool {
     let belongs = |part: &str| part.contains("embed") || part.starts_with("emb_") || part == "relative_attention_bias";
-    name.split('.').any(belongs)
+    name.split('.').any(belongs) || name.contains("encoder.LayerNorm.")
 }
 
 fn is_lora_b(name: &str) -> bool {
