@@ -4,6 +4,7 @@
 //! ([`Task`] and [`tasks`]: columns, head, loss, measures, predictions), the optimiser, the schedule, [`evaluate`], [`checkpoint`]s. A run's folder is
 //! [`RunDirectory`]; a finished model is used through [`Predictor`].
 
+mod advice;
 pub mod averaging;
 mod batch;
 pub mod checkpoint;

@@ -57,12 +57,17 @@ pub(crate) fn card(plan: &Plan, base_model: &str, about: &str, split: &str, eval
     let _ = writeln!(card, "\n## Training\n");
     let _ = writeln!(
         card,
-        "AdamW, {} epochs, batches of {}, learning rate {:e} (linear, warm-up {} of the steps), weight decay {}, gradient \
-         norm clipped to {}, at most {} tokens, seed {}, {}.\n",
+        "Optimiser {}, {} epochs, batches of {}, learning rate {:e} (schedule {}, warm-up {}), weight decay {}, gradient norm \
+         clipped to {}, at most {} tokens, seed {}, {}.\n",
+        plan.optimizer.kind,
         train.epochs,
         train.batch_size,
         train.learning_rate,
-        plan.schedule.warmup_fraction,
+        plan.schedule.kind,
+        match plan.schedule.warmup_steps {
+            Some(steps) => format!("{steps} steps"),
+            None => format!("{} of the steps", plan.schedule.warmup_fraction),
+        },
         train.weight_decay,
         train.max_grad_norm,
         plan.data.max_length,

@@ -9,6 +9,7 @@ use retune_recipe::{Plan, Sampling, Trained};
 use tch::Device;
 
 use crate::TrainError;
+use crate::advice::advice;
 use crate::evaluate::Computation;
 use crate::event::Event;
 use crate::features::Features;
@@ -122,6 +123,16 @@ impl<T: Task> Trainer<T> {
             [("training", Some(&self.train)), ("validation", Some(&self.validation)), ("test", self.test.as_ref())];
         let notes = sets.into_iter().filter_map(|(name, set)| Some((name, &set?.notes)));
         notes.flat_map(|(name, notes)| notes.iter().map(move |note| (name, note.as_str()))).collect()
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.computation.device
+    }
+
+    /// What the literature found to help with as few examples as there are, a line each.
+    pub fn advice(&self) -> Vec<String> {
+        advice(&self.plan, self.order.rows_per_epoch(), self.rhythm.total_steps)
     }
 
     /// Numbers in the parameters that move.

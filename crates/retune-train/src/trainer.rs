@@ -7,7 +7,7 @@ use std::time::Instant;
 use retune_data::EpochOrder;
 use retune_models::registry::Architecture;
 use retune_models::{LoadReport, ModelConfig};
-use retune_recipe::Plan;
+use retune_recipe::{NonFinite, Plan};
 
 use crate::averaging::{Period, WeightAverage};
 use crate::checkpoint::{self, NamedTensors, TrainingState, Writer};
@@ -16,6 +16,7 @@ use crate::evaluate::Computation;
 use crate::event::{Event, Logged, StepReport};
 use crate::features::Features;
 use crate::finish::{Outcome, finish};
+use crate::lr_finder::RateFinder;
 use crate::model_directory::Source;
 use crate::moving::Thaw;
 use crate::network::Network;
@@ -144,14 +145,7 @@ impl<T: Task> Trainer<T> {
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<StepReport, TrainError> {
         let start = Instant::now();
-        let settings = StepSettings {
-            computation: self.computation,
-            learning_rate: self.pace.rate(state.step, &state.plateau),
-            max_gradient_norm: self.plan.train.max_grad_norm,
-            max_gradient_value: self.plan.train.max_grad_value,
-            non_finite: self.plan.train.non_finite,
-            step: state.step + 1,
-        };
+        let settings = self.settings(state);
         if let Some(thaw) = &self.thaw {
             thaw.at(state.step);
         }
@@ -203,6 +197,17 @@ impl<T: Task> Trainer<T> {
         })
     }
 
+    fn settings(&self, state: &TrainingState) -> StepSettings {
+        StepSettings {
+            computation: self.computation,
+            learning_rate: self.pace.rate(state.step, &state.plateau),
+            max_gradient_norm: self.plan.train.max_grad_norm,
+            max_gradient_value: self.plan.train.max_grad_value,
+            non_finite: self.plan.train.non_finite,
+            step: state.step + 1,
+        }
+    }
+
     /// The parts in which a batch is computed: as many rows, or tokens, at a time as the plan allows, and as memory does.
     fn parts(&self, rows: &[usize], state: &TrainingState) -> Vec<Vec<usize>> {
         let most_rows = self.plan.train.micro_batch_size.unwrap_or(usize::MAX);
@@ -239,5 +244,28 @@ impl<T: Task> Trainer<T> {
             }
             (error, _) => error,
         }
+    }
+
+    /// Trains at the rates that a finder asks for, and gives it with what it saw. The model is spoilt, and goes.
+    ///
+    /// # Errors
+    /// libtorch refuses, or a batch does not fit into memory.
+    pub fn find_rate(
+        mut self,
+        mut finder: RateFinder,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<RateFinder, TrainError> {
+        self.compute_features(watch)?;
+        let state = TrainingState::default();
+        while let Some(learning_rate) = finder.next_rate() {
+            let epoch = self.order.state().epoch;
+            let rows = self.order.next_batch();
+            let parts = self.parts(&rows, &state);
+            let rows = StepRows { encoded: &self.train, features: self.features[0].as_ref(), epoch, parts };
+            let settings = StepSettings { learning_rate, non_finite: NonFinite::Skip, ..self.settings(&state) };
+            let numbers = train_step(&self.network, &self.moved, &self.task, &mut self.optimizer, &rows, &settings)?;
+            finder.observe(numbers.loss);
+        }
+        Ok(finder)
     }
 }

@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use retune_recipe::{Key, Kind, Recipe, keys};
 
-use crate::commands::{curve, sweep};
+use crate::commands::{curve, find_rate, sweep};
 
 /// The recipe that runs where none is named.
 const DEFAULT_RECIPE: &str = "recipes/quickstart.toml";
@@ -25,6 +25,7 @@ pub fn command() -> Command {
         .subcommand(evaluate())
         .subcommand(sweep::command())
         .subcommand(curve::command())
+        .subcommand(find_rate::command())
         .subcommand(recipe())
 }
 

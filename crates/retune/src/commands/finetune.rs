@@ -64,29 +64,13 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
     if matches!(start, Start::New) {
         check_output(&output)?;
     }
-    let device = resolve_device(plan.run.device)?;
-    if let Some(threads) = plan.run.threads {
-        tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
-    }
-    let (task, data) = T::read(&plan)?;
-    describe_data(&terminal, &plan, &task, &data);
-    let files = resolve(&plan, &terminal)?;
-    let source =
-        Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(&terminal) };
-    let trainer = Trainer::new(plan.clone(), source, task, data, device)?;
+    let (trainer, files) = prepare::<T>(&plan, &terminal)?;
     let trainer = match pause {
         Some(epoch) => trainer.pausing_after(epoch),
         None => trainer,
     };
-    describe_model(&terminal, &trainer, &files);
-    let environment = environment::record(&files, device);
-    terminal.note(&format!(
-        "training on {} ({}, {} threads), run folder {}",
-        device_name(device),
-        plan.run.precision,
-        tch::get_num_threads(),
-        output.display()
-    ));
+    let environment = environment::record(&files, trainer.device());
+    terminal.note(&format!("run folder {}", output.display()));
     let directory = match start {
         Start::New => RunDirectory::create(&output, &plan, &environment)?,
         Start::Resume(run) => RunDirectory::open(&run)?.0,
@@ -96,6 +80,28 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
     let outcome = trainer.run(directory, &mut |event| terminal.event(event), &stop);
     terminal.close();
     report(&output, outcome?, &example)
+}
+
+/// Reads, checks and loads everything that a training needs, and says what it is.
+pub fn prepare<T: Task>(plan: &Plan, terminal: &Terminal) -> anyhow::Result<(Trainer<T>, ModelFiles)> {
+    let device = resolve_device(plan.run.device)?;
+    if let Some(threads) = plan.run.threads {
+        tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+    }
+    let (task, data) = T::read(plan)?;
+    describe_data(terminal, plan, &task, &data);
+    let files = resolve(plan, terminal)?;
+    let source =
+        Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(terminal) };
+    let trainer = Trainer::new(plan.clone(), source, task, data, device)?;
+    describe_model(terminal, &trainer, &files);
+    terminal.note(&format!(
+        "training on {} ({}, {} threads)",
+        device_name(device),
+        plan.run.precision,
+        tch::get_num_threads()
+    ));
+    Ok((trainer, files))
 }
 
 fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Result<ExitCode> {
@@ -177,6 +183,9 @@ fn describe_model<T: Task>(terminal: &Terminal, trainer: &Trainer<T>, files: &Mo
             "drawn anew, since the checkpoint's has another shape: {} ({:?} instead of {:?})",
             problem.name, problem.found, problem.expected
         ));
+    }
+    for line in trainer.advice() {
+        terminal.note(&format!("few examples: {line}"));
     }
     for (name, note) in trainer.notes() {
         terminal.note(&format!("{name}: {note}"));
