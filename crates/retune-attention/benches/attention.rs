@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench -p retune-attention --profile dev                      # all of it
 //! cargo bench -p retune-attention --profile dev -- --quick shape/    # one group, roughly
+//! cargo bench -p retune-attention --profile dev -- dropout/          # the table of docs/performance.md
 //! ```
 //!
 //! The arithmetic is libtorch's, whatever the profile; with `dev` its bindings are not compiled anew.
@@ -36,24 +37,30 @@ struct Work {
     key_heads: i64,
     size: i64,
     visibility: Visibility,
+    /// The probability with which a weight is dropped.
+    dropout: f64,
 }
 
 impl Work {
     /// A batch of MiniLM's heads: 12 of size 32.
     fn of(lengths: Vec<usize>) -> Self {
-        Self { lengths, heads: 12, key_heads: 12, size: 32, visibility: Visibility::Bidirectional }
+        Self { lengths, heads: 12, key_heads: 12, size: 32, visibility: Visibility::Bidirectional, dropout: 0.0 }
     }
 }
 
-/// Every backend on one batch, forward alone and with the backward pass.
+/// Every backend that can on one batch, forward alone and with the backward pass.
 fn compare(group: &mut BenchmarkGroup<'_, WallTime>, parameter: &str, work: &Work) {
     let layout = SequenceLayout::from_lengths(&work.lengths);
     let options = (Kind::Float, device());
     let random = |heads| Tensor::randn([layout.tokens(), heads, work.size], options);
     let inputs = [random(work.heads), random(work.key_heads), random(work.key_heads)];
-    let attention = Attention { visibility: work.visibility, ..Attention::default() };
+    let attention = Attention { visibility: work.visibility, dropout: work.dropout, ..Attention::default() };
     group.throughput(Throughput::Elements(layout.tokens() as u64));
     for (name, backend) in BACKENDS {
+        // On a GPU there is none of our own.
+        if name == "packed" && !packed::supports(&inputs[0], &Pairing::from(&layout)) {
+            continue;
+        }
         let run = |[q, k, v]: &[Tensor; 3]| backend(q, k, v, &Pairing::from(&layout), &attention, Mode::Train);
         group.bench_function(BenchmarkId::new(format!("{name}, forward"), parameter), |bencher| {
             bencher.iter(|| finished(tch::no_grad(|| run(&inputs))));
@@ -134,5 +141,34 @@ fn visibility(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, length, heads, shape, visibility);
+/// The table of docs/performance.md: 32 sequences, with dropout and without. Lengths that differ are spread evenly, in no
+/// order.
+fn dropout(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("dropout");
+    group.sample_size(15);
+    for (name, lengths, dropouts) in dropout_shapes() {
+        for dropout in dropouts {
+            compare(
+                &mut group,
+                &format!("{name}, {dropout}"),
+                &Work { dropout: *dropout, ..Work::of(lengths.clone()) },
+            );
+        }
+    }
+    group.finish();
+}
+
+/// The table's lengths by their names, and its dropouts.
+fn dropout_shapes() -> [(&'static str, Vec<usize>, &'static [f64]); 5] {
+    let spread = |first: usize, last: usize| (0..32).map(|i| first + i * 7 % (last - first + 1)).collect();
+    [
+        ("4 to 26", spread(4, 26), &[0.0, 0.1]),
+        ("35 to 74", spread(35, 74), &[0.0, 0.1]),
+        ("32", vec![32; 32], &[0.0, 0.1]),
+        ("64", vec![64; 32], &[0.1]),
+        ("128", vec![128; 32], &[0.1]),
+    ]
+}
+
+criterion_group!(benches, length, heads, shape, visibility, dropout);
 criterion_main!(benches);

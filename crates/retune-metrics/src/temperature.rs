@@ -127,3 +127,23 @@ impl Likelihood {
         Likelihood { loss, slope, curvature }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Likelihood;
+
+    /// A wrong second derivative would not show in the result, only in the number of steps to it.
+    #[test]
+    fn derivatives_equal_central_differences() {
+        const STEP: f64 = 1e-4;
+        let margins = [0.0, -1.5, 2.25, 3.0, 0.0, -0.5, -2.0, 1.0, 0.0]; // [3, 3]
+        for inverse in [0.05, 0.5, 1.0, 2.0, 7.0] {
+            let [before, at, after] =
+                [inverse - STEP, inverse, inverse + STEP].map(|inverse| Likelihood::at(inverse, &margins, 3));
+            let slope = (after.loss - before.loss) / (2.0 * STEP);
+            let curvature = (after.slope - before.slope) / (2.0 * STEP);
+            assert!((at.slope - slope).abs() < 1e-6, "at {inverse}: {} is not {slope}", at.slope);
+            assert!((at.curvature - curvature).abs() < 1e-6, "at {inverse}: {} is not {curvature}", at.curvature);
+        }
+    }
+}

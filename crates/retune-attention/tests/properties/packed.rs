@@ -1,7 +1,7 @@
 //! What the packed kernel alone has to show: single precision, realistic sizes, and that both passes drop the same weights.
 
 use retune_attention::attention::{packed, reference};
-use retune_attention::{Attention, Mode, Pairing, SequenceLayout, Visibility};
+use retune_attention::{Attention, Mode, Pairing, ScoreBias, SequenceLayout, Visibility};
 use tch::{Device, Kind, Tensor};
 
 use crate::cases::{DOUBLE, generator, randn, seed_of_draws};
@@ -111,4 +111,46 @@ fn threads_change_nothing() {
     let (one, two) = (run(1), run(2));
     tch::set_num_threads(1);
     assert!(one.iter().zip(&two).all(|(a, b)| a.equal(b)));
+}
+
+/// In training with dropout where the average query has at most 32 keys, as docs/performance.md measures; nowhere else.
+#[test]
+fn it_is_taken_where_it_is_the_faster_one() {
+    let preferred = |lengths: &[usize], dropout: f64, mode: Mode| {
+        let layout = SequenceLayout::from_lengths(lengths);
+        let q = Tensor::zeros([layout.tokens(), 1, 2], (Kind::Float, Device::Cpu));
+        let attention = Attention { dropout, ..Attention::default() };
+        packed::is_preferred(&q, &Pairing::from(&layout), &attention, mode)
+    };
+    for (lengths, expected) in [
+        (vec![32; 4], true),
+        (vec![33; 4], false),
+        // 692 pairs of 30 queries, and 2,089 of 53: the longest alone does not decide, nor the mean length.
+        (vec![4, 26], true),
+        (vec![4, 26, 38], true),
+        (vec![8, 45], false),
+        (vec![45, 8], false),
+    ] {
+        assert_eq!(preferred(&lengths, 0.1, Mode::Train), expected, "{lengths:?}");
+        assert!(!preferred(&lengths, 0.0, Mode::Train) && !preferred(&lengths, 0.1, Mode::Evaluate), "{lengths:?}");
+    }
+}
+
+#[test]
+fn it_computes_single_and_double_precision_without_a_bias() {
+    struct Zero;
+    impl ScoreBias for Zero {
+        fn of(&self, q: &Tensor, k: &Tensor) -> Tensor {
+            Tensor::zeros([q.size()[0], q.size()[1], q.size()[2], k.size()[2]], (q.kind(), q.device()))
+        }
+    }
+    let layout = SequenceLayout::from_lengths(&[2, 3]);
+    let pairing = Pairing::from(&layout);
+    for (kind, expected) in
+        [(Kind::Float, true), (Kind::Double, true), (Kind::Half, false), (Kind::BFloat16, false), (Kind::Int64, false)]
+    {
+        let q = Tensor::zeros([5, 1, 2], (kind, Device::Cpu));
+        assert_eq!(packed::supports(&q, &pairing), expected, "{kind:?}");
+        assert!(!packed::supports(&q, &pairing.with_bias(&Zero)), "{kind:?} with a bias");
+    }
 }

@@ -11,5 +11,6 @@ mod messages;
 mod properties;
 mod reference;
 mod refusals;
+mod significance;
 mod single_values;
 mod texts;

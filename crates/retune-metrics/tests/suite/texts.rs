@@ -197,6 +197,34 @@ fn broken_sequences_are_read_as_seqeval_reads_them() {
     assert!(read(&[], Decoding::Lenient).is_empty() && read(&[], Decoding::Strict(Scheme::Bilou)).is_empty());
 }
 
+/// Between two entities of one type IOB1 and IOE1 mark the border, and nowhere else. Values are those of seqeval 1.2.2.
+#[test]
+fn borders_are_read_as_seqeval_reads_them() {
+    type Case<'a> = (Scheme, &'a [&'a str], &'a [(&'a str, usize, usize)]);
+    let cases: &[Case] = &[
+        (Scheme::Iob1, &["I-PER", "B-PER", "I-PER"], &[("PER", 0, 1), ("PER", 1, 3)]),
+        (
+            Scheme::Iob1,
+            &["I-PER", "B-PER", "B-PER", "I-LOC"],
+            &[("PER", 0, 1), ("PER", 1, 2), ("PER", 2, 3), ("LOC", 3, 4)],
+        ),
+        (Scheme::Iob1, &["I-PER", "I-PER", "B-PER", "O", "B-PER"], &[("PER", 0, 2), ("PER", 2, 3)]),
+        (Scheme::Iob1, &["I-PER", "B-LOC", "O"], &[("PER", 0, 1)]),
+        (Scheme::Iob1, &["B-PER", "I-PER"], &[("PER", 1, 2)]),
+        (Scheme::Iob1, &["B-PER", "B-PER"], &[("PER", 1, 2)]),
+        (Scheme::Ioe1, &["I-PER", "E-PER", "I-PER"], &[("PER", 0, 2), ("PER", 2, 3)]),
+        (Scheme::Ioe1, &["I-PER", "E-PER", "E-PER", "I-LOC"], &[("PER", 0, 2), ("LOC", 3, 4)]),
+        (Scheme::Ioe1, &["E-PER", "E-PER"], &[]),
+        (Scheme::Ioe1, &["E-PER", "I-PER", "O"], &[("PER", 1, 2)]),
+        (Scheme::Ioe1, &["I-PER", "E-PER", "I-LOC"], &[("LOC", 2, 3)]),
+    ];
+    for (scheme, tags, expected) in cases {
+        let found = entities(tags, Decoding::Strict(*scheme)).unwrap();
+        let found: Vec<_> = found.iter().map(|entity| (entity.kind.as_str(), entity.start, entity.end)).collect();
+        assert_eq!(&found, expected, "{scheme:?} {tags:?}");
+    }
+}
+
 /// Two models of which one is clearly better, and the same the other way round.
 #[test]
 fn a_clear_difference_is_significant() {
