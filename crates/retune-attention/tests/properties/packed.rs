@@ -154,3 +154,21 @@ fn it_computes_single_and_double_precision_without_a_bias() {
         assert!(!packed::supports(&q, &pairing.with_bias(&Zero)), "{kind:?} with a bias");
     }
 }
+
+/// Scores of 0 and the identity for values: what comes out are the weights, and which of them are dropped.
+#[test]
+fn every_head_of_every_sequence_drops_weights_of_its_own() {
+    let (heads, keys) = (2, 16);
+    let layout = SequenceLayout::from_lengths(&[16, 16]);
+    let zeros = Tensor::zeros([layout.tokens(), heads, keys], DOUBLE);
+    let values = Tensor::eye(keys, DOUBLE).repeat([2, 1]).unsqueeze(1).repeat([1, heads, 1]); // [t, h, k]
+    let attention = Attention { dropout: 0.5, ..Attention::default() };
+    seed_of_draws(11);
+    let out = packed::attend(&zeros, &zeros, &values, &Pairing::from(&layout), &attention, Mode::Train);
+    let weights = out.view([2, keys, heads, keys]).transpose(1, 2).reshape([2 * heads, keys, keys]);
+    for one in 0..2 * heads {
+        for other in 0..one {
+            assert!(!weights.get(one).equal(&weights.get(other)), "head {one} drops what head {other} drops");
+        }
+    }
+}
