@@ -71,7 +71,8 @@ fn a_batch_that_does_not_fit_into_memory_is_computed_in_parts() -> Result<()> {
         .filter_map(|line| line.strip_suffix(words)?.strip_prefix("step ")?.split_once(": "))
         .map(|(step, tokens)| Ok((step, tokens.parse()?)))
         .collect::<Result<_>>()?;
-    assert_eq!(splits.first(), Some(&("1", 40 * ROWS)), "{said}");
+    // What is told is the smallest part that did not fit.
+    assert!(splits.first().is_some_and(|(step, tokens)| *step == "1" && *tokens <= 40 * ROWS), "{said}");
     // Later steps know it, and try no more than half of what did not fit.
     assert!(splits.windows(2).all(|pair| pair[1].1 <= pair[0].1 / 2), "{splits:?}");
     for name in ["loss", "gradient_norm"] {
