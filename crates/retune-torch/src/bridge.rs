@@ -7,11 +7,11 @@ use crate::parallel::{Work, do_work};
 pub(crate) mod ffi {
     extern "Rust" {
         type BoxedOperation;
-        fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> usize;
-        fn operation_backward(operation: &BoxedOperation, inputs: &[usize], gradient: usize) -> Vec<usize>;
+        fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> Result<usize>;
+        fn operation_backward(operation: &BoxedOperation, inputs: &[usize], gradient: usize) -> Result<Vec<usize>>;
 
         type Work<'a>;
-        fn do_work(work: &Work<'_>, begin: usize, end: usize);
+        fn do_work(work: &Work<'_>, begin: usize, end: usize) -> Result<()>;
     }
 
     unsafe extern "C++" {

@@ -1,7 +1,9 @@
 //! Differentiable operations written in Rust: a forward and a backward pass on tensors, which libtorch's autograd calls as
 //! it calls its own (`torch.autograd.Function`).
 
+use std::any::Any;
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tch::Tensor;
 
@@ -29,13 +31,32 @@ pub fn apply(operation: impl Operation + 'static, inputs: &[Tensor]) -> Result<T
 /// What C++ holds between the two passes.
 pub(crate) struct BoxedOperation(Box<dyn Operation>);
 
-pub(crate) fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> usize {
-    give(operation.0.forward(&borrowed(inputs)))
+/// What the message of an error begins with that was a panic in Rust below C++.
+pub const PANICKED: &str = "panic in an operation: ";
+
+/// A panic, made an error: through C++ no panic may pass, and an operation may panic for a lack of memory, which is no bug.
+pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| format!("{PANICKED}{}", words(&*panic)))
 }
 
-pub(crate) fn operation_backward(operation: &BoxedOperation, inputs: &[usize], gradient: usize) -> Vec<usize> {
-    let gradient = &borrowed(&[gradient])[0];
-    operation.0.backward(&borrowed(inputs), gradient).into_iter().map(give).collect()
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
+}
+
+pub(crate) fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> Result<usize, String> {
+    caught(|| give(operation.0.forward(&borrowed(inputs))))
+}
+
+pub(crate) fn operation_backward(
+    operation: &BoxedOperation,
+    inputs: &[usize],
+    gradient: usize,
+) -> Result<Vec<usize>, String> {
+    caught(|| {
+        let gradient = &borrowed(&[gradient])[0];
+        operation.0.backward(&borrowed(inputs), gradient).into_iter().map(give).collect()
+    })
 }
 
 /// Handles of our own for tensors that C++ lends for the length of a call.
@@ -93,6 +114,35 @@ mod tests {
         // d/dx of 2 (x y + 10 x) x is 4 x (y + 10), d/dy is 2 x².
         assert_eq!(numbers(&x.grad()), [52.0, 120.0]);
         assert_eq!(numbers(&y.grad()), [2.0, 8.0]);
+    }
+
+    /// Panics in one of its passes.
+    struct Panics {
+        forward: bool,
+    }
+
+    impl Operation for Panics {
+        fn forward(&mut self, inputs: &[Tensor]) -> Tensor {
+            assert!(!self.forward, "no memory {}", 1);
+            inputs[0].shallow_clone() * 1.0
+        }
+
+        fn backward(&self, _inputs: &[Tensor], _gradient: &Tensor) -> Vec<Tensor> {
+            panic!("no memory")
+        }
+    }
+
+    #[test]
+    fn a_panic_below_libtorch_is_an_error() {
+        let [x, _] = leaves();
+        let refused = apply(Panics { forward: true }, &[x.shallow_clone()]).unwrap_err().to_string();
+        assert!(refused.contains(&format!("{PANICKED}no memory 1")), "{refused}");
+        let output = apply(Panics { forward: false }, &[x.shallow_clone()]).unwrap().sum(Kind::Double);
+        let refused = Tensor::f_run_backward(&[&output], &[&x], false, false).unwrap_err().to_string();
+        assert!(refused.contains(&format!("{PANICKED}no memory")), "{refused}");
+        // What comes after is as if nothing had been.
+        let once = apply(Mixed { scale: 10.0 }, &[x.shallow_clone(), x.detach()]).unwrap();
+        assert_eq!(numbers(&once.detach()), [11.0, 24.0]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::operation::caught;
 use crate::{TorchError, bridge::ffi};
 
 /// Calls `work` with parts that together are `0..count`, on as many threads as libtorch uses (`at::parallel_for`); parts of
@@ -87,8 +88,8 @@ impl<T> Place<'_, T> {
 /// A closure as C++ knows it.
 pub(crate) struct Work<'a>(&'a (dyn Fn(Range<usize>) + Sync));
 
-pub(crate) fn do_work(work: &Work<'_>, begin: usize, end: usize) {
-    (work.0)(begin..end);
+pub(crate) fn do_work(work: &Work<'_>, begin: usize, end: usize) -> Result<(), String> {
+    caught(|| (work.0)(begin..end))
 }
 
 #[cfg(test)]
@@ -115,6 +116,13 @@ mod tests {
     #[should_panic(expected = "blocks of 2 numbers")]
     fn blocks_that_do_not_fit_are_a_bug() {
         let _ = for_each_block([Blocks { slice: &mut [0, 0], offsets: &[0, 3] }], &|_, _| ());
+    }
+
+    #[test]
+    fn a_panic_in_a_part_is_an_error() {
+        let work = |part: Range<usize>| assert!(!part.contains(&70), "at 70");
+        let refused = for_each_part(100, 1, &work).unwrap_err().to_string();
+        assert!(refused.contains("at 70"), "{refused}");
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl Evaluation {
 pub fn is_better(metric: SelectionMetric, value: f64, best: Option<f64>) -> bool {
     match best {
         None => true,
+        Some(best) if !best.is_finite() => value.is_finite(),
         Some(best) if metric.is_loss() => value < best,
         Some(best) => value > best,
     }

@@ -1,6 +1,5 @@
 //! The end of a run: the best model is tuned, tested and written.
 
-use std::fs;
 use std::path::PathBuf;
 
 use retune_data::{OutputColumn, OutputValues, write_table};
@@ -99,8 +98,7 @@ pub(crate) fn finish<T: Task>(
     let model = directory.model();
     let config = task.configure(&trainer.config, trainer.architecture);
     model_directory::write(&model, &trainer.source, &config, &trainer.network, &card)?;
-    let folder = directory.checkpoints();
-    fs::remove_dir_all(&folder).map_err(|source| TrainError::Write { path: folder, source })?;
+    directory.clear_checkpoints()?;
     Ok(Outcome::Finished(Box::new(Summary {
         best,
         split,

@@ -5,17 +5,23 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use retune_torch::operation::PANICKED;
+
 use crate::TrainError;
 
-/// Whether a panic's, or an error's, words are libtorch's for a lack of memory.
+/// Whether a panic's, or an error's, words are libtorch's, or the C++ library's, for a lack of memory.
 pub fn is_lack_of_memory(message: &str) -> bool {
-    ["out of memory", "can't allocate memory", "not enough memory"].iter().any(|words| message.contains(words))
+    ["out of memory", "can't allocate memory", "not enough memory", "bad_alloc"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// What `compute` gives, or [`TrainError::OutOfMemory`] where it fails or panics for a lack of memory.
 pub(crate) fn within_memory<R>(compute: impl FnOnce() -> Result<R, TrainError>) -> Result<R, TrainError> {
     match catch_unwind(AssertUnwindSafe(compute)) {
         Ok(Err(error)) if is_lack_of_memory(&error.to_string()) => Err(TrainError::OutOfMemory),
+        // Of an operation of ours, which C++ called.
+        Ok(Err(error)) if error.to_string().contains(PANICKED) => panic!("{error}"),
         Ok(computed) => computed,
         Err(panic) => {
             let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());

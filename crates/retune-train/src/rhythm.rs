@@ -63,3 +63,68 @@ impl Rhythm {
         self.pause_after == Some(step) && !self.is_last(step)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use retune_recipe::{Recipe, RecipeError};
+
+    use super::*;
+
+    /// The rhythm under these assignments, of so many batches in an epoch.
+    fn rhythm(assignments: &[&str], batches: usize) -> Result<Rhythm, RecipeError> {
+        let mut recipe = Recipe::new();
+        for assignment in ["data.train=train.csv", "data.text=text", "data.label=label"].iter().chain(assignments) {
+            recipe.set_assignment(assignment);
+        }
+        Ok(Rhythm::new(&recipe.resolve()?, batches))
+    }
+
+    /// The steps after which something is due.
+    fn steps(rhythm: &Rhythm, is_due: impl Fn(&Rhythm, u64) -> bool) -> Vec<u64> {
+        (1..=rhythm.total_steps).filter(|step| is_due(rhythm, *step)).collect()
+    }
+
+    #[test]
+    fn all_is_due_at_the_end_of_each_epoch_unless_said_otherwise() -> Result<(), RecipeError> {
+        let rhythm = rhythm(&["train.epochs=3", "train.log_every=5"], 4)?;
+        assert_eq!((rhythm.total_steps, rhythm.steps_per_epoch), (12, 4));
+        assert_eq!(steps(&rhythm, Rhythm::evaluates_after), [4, 8, 12]);
+        // At the end there is a model in place of a checkpoint.
+        assert_eq!(steps(&rhythm, Rhythm::saves_after), [4, 8]);
+        assert_eq!(steps(&rhythm, Rhythm::logs_after), [5, 10, 12]);
+        assert!(steps(&rhythm, Rhythm::pauses_after).is_empty());
+        assert_eq!(rhythm.epoch(6), 1.5);
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_step_is_evaluated_wherever_it_falls() -> Result<(), RecipeError> {
+        let rhythm = rhythm(&["train.epochs=2.5", "evaluation.every=3", "checkpoint.every=5"], 4)?;
+        assert_eq!(rhythm.total_steps, 10);
+        assert_eq!(steps(&rhythm, Rhythm::evaluates_after), [3, 6, 9, 10]);
+        assert_eq!(steps(&rhythm, Rhythm::saves_after), [5]);
+        assert!(!rhythm.is_last(9) && rhythm.is_last(10) && rhythm.is_last(11));
+        Ok(())
+    }
+
+    #[test]
+    fn part_of_a_batch_is_a_step_and_a_limit_only_lowers() -> Result<(), RecipeError> {
+        let total = |assignments: &[&str]| rhythm(assignments, 4).map(|rhythm| rhythm.total_steps);
+        assert_eq!(total(&["train.epochs=0.01"])?, 1);
+        assert_eq!(total(&["train.epochs=1.3"])?, 6);
+        assert_eq!(total(&["train.epochs=2", "train.max_steps=3"])?, 3);
+        assert_eq!(total(&["train.epochs=2", "train.max_steps=30"])?, 8);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pause_comes_after_its_epoch_and_never_at_the_end() -> Result<(), RecipeError> {
+        let rhythm = rhythm(&["train.epochs=2.5"], 4)?;
+        assert_eq!(steps(&rhythm.pausing_after(1), Rhythm::pauses_after), [4]);
+        assert_eq!(steps(&rhythm.pausing_after(2), Rhythm::pauses_after), [8]);
+        for never in [0, 3, u64::MAX] {
+            assert!(steps(&rhythm.pausing_after(never), Rhythm::pauses_after).is_empty(), "{never}");
+        }
+        Ok(())
+    }
+}

@@ -17,8 +17,16 @@ pub struct RunDirectory {
     metrics: File,
 }
 
+const CHECKPOINTS: &str = "checkpoints";
+const MODEL: &str = "model";
 const PLAN: &str = "plan.toml";
 const METRICS: &str = "metrics.jsonl";
+const ENVIRONMENT: &str = "environment.json";
+/// Where the first files of a run are written before they are put into their places; gone when all are there. A folder that
+/// has it and no plan is of a run that was cut off before it began, and may be begun again.
+const BEGINNING: &str = ".beginning";
+/// Checkpoints of a finished run, while they are removed.
+const SERVED: &str = ".checkpoints.served";
 
 /// Checks, before anything slow, that a run can be written to this folder. Leaves nothing behind.
 ///
@@ -31,7 +39,7 @@ pub fn check_output(path: &Path) -> Result<(), TrainError> {
     let write_error = |source| TrainError::Write { path: path.to_owned(), source };
     match fs::read_dir(path) {
         Ok(mut entries) => {
-            if entries.next().is_some() {
+            if entries.next().is_some() && !path.join(BEGINNING).is_dir() {
                 return Err(TrainError::NotEmpty { path: path.to_owned() });
             }
         }
@@ -44,30 +52,35 @@ pub fn check_output(path: &Path) -> Result<(), TrainError> {
 }
 
 impl RunDirectory {
-    /// Makes the folder with its plan.
+    /// Makes the folder with its plan. A run that is cut off in here can be begun again in the same folder.
     ///
     /// # Errors
     /// It holds another run or other files, or cannot be written.
     pub fn create(path: &Path, plan: &Plan, environment: &Value) -> Result<Self, TrainError> {
         check_output(path)?;
-        fs::create_dir_all(path).map_err(|source| TrainError::Write { path: path.to_owned(), source })?;
-        let made = Self::fill(path, plan, environment);
+        let made = Self::fill(path, plan, environment)
+            .map_err(|source| TrainError::Write { path: path.to_owned(), source })
+            .and_then(|()| Self::append_to(path));
         if made.is_err() {
             let _ = fs::remove_dir_all(path);
         }
         made
     }
 
-    fn fill(path: &Path, plan: &Plan, environment: &Value) -> Result<Self, TrainError> {
-        let write = |name: &str, text: String| {
-            let path = path.join(name);
-            write_synced(&path, text.as_bytes()).map_err(|source| TrainError::Write { path, source })
-        };
-        write("environment.json", format!("{environment:#}\n"))?;
-        write(METRICS, String::new())?;
-        // Last, for it is what makes the folder a run's.
-        write(PLAN, plan.to_toml())?;
-        Self::append_to(path)
+    /// The folder itself is not written beside its place and renamed, for it may be there already, as a mount point, say.
+    fn fill(path: &Path, plan: &Plan, environment: &Value) -> io::Result<()> {
+        let beginning = path.join(BEGINNING);
+        // Made first and removed last. Of an earlier beginning, it goes on to stand for the files that that one left.
+        fs::create_dir_all(&beginning)?;
+        // The plan last, for it is what makes the folder a run's.
+        for (name, text) in
+            [(ENVIRONMENT, format!("{environment:#}\n")), (METRICS, String::new()), (PLAN, plan.to_toml())]
+        {
+            write_synced(&beginning.join(name), text.as_bytes())?;
+            fs::rename(beginning.join(name), path.join(name))?;
+        }
+        File::open(path)?.sync_all()?;
+        fs::remove_dir_all(beginning)
     }
 
     /// Opens a run to go on with it, with its plan.
@@ -75,7 +88,19 @@ impl RunDirectory {
     /// # Errors
     /// The folder is not a run's, or cannot be written.
     pub fn open(path: &Path) -> Result<(Self, Plan), TrainError> {
-        Ok((Self::append_to(path)?, read_plan(path)?))
+        let plan = read_plan(path)?;
+        let _ = fs::remove_dir_all(path.join(BEGINNING));
+        Ok((Self::append_to(path)?, plan))
+    }
+
+    /// Whether a run has come to its end: its model is there, and its checkpoints have served.
+    pub fn is_finished(path: &Path) -> bool {
+        let finished = path.join(MODEL).is_dir() && !path.join(CHECKPOINTS).exists();
+        if finished {
+            // A run that was cut off while it removed them.
+            let _ = fs::remove_dir_all(path.join(SERVED));
+        }
+        finished
     }
 
     fn append_to(path: &Path) -> Result<Self, TrainError> {
@@ -92,12 +117,12 @@ impl RunDirectory {
 
     /// Where checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
+        self.path.join(CHECKPOINTS)
     }
 
     /// Where the finished model is.
     pub fn model(&self) -> PathBuf {
-        self.path.join("model")
+        self.path.join(MODEL)
     }
 
     /// Adds a line to `metrics.jsonl`.
@@ -136,6 +161,14 @@ impl RunDirectory {
             .map_err(|source| TrainError::Write { path: path.clone(), source })?;
         *self = Self::append_to(&self.path)?;
         Ok(())
+    }
+
+    /// Removes the checkpoints, at once as far as anybody sees: half of them would look like damaged ones.
+    pub(crate) fn clear_checkpoints(&self) -> Result<(), TrainError> {
+        let (folder, served) = (self.checkpoints(), self.path.join(SERVED));
+        let _ = fs::remove_dir_all(&served);
+        let removed = fs::rename(&folder, &served).and_then(|()| fs::remove_dir_all(&served));
+        removed.map_err(|source| TrainError::Write { path: folder, source })
     }
 
     /// Removes the folder, where a failure left nothing in it worth keeping.

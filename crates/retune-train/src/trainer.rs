@@ -103,7 +103,8 @@ impl<T: Task> Trainer<T> {
             let mut report = self.step(&rows, epoch, &mut state, directory, watch)?;
             throughput.add(&report);
             since_log.add(&report);
-            if self.rhythm.logs_after(state.step) {
+            // Where all steps since the last line were left out, there is no loss to tell of.
+            if self.rhythm.logs_after(state.step) && state.unlogged.1 > 0 {
                 let loss = state.unlogged.0 / state.unlogged.1 as f64;
                 report.logged = Some(Logged { loss, tokens_per_second: since_log.tokens_per_second() });
                 directory.log(&train_record(&report, loss, since_log.tokens_per_second()))?;
@@ -232,18 +233,15 @@ impl<T: Task> Trainer<T> {
         parts
     }
 
-    /// An error with the place where a loss that is not finite came from.
+    /// An error with the place where a loss that is not finite came from. Other errors stay as they are: to seek where memory
+    /// ran out would need as much of it.
     fn with_place(&self, error: TrainError, batch: &StepRows<'_, T>) -> TrainError {
+        let TrainError::NotFinite { step, what: "loss", value, rows, place } = error else { return error };
         let found = batch.parts.iter().find_map(|part| {
             let batch = self.task.batch(batch.encoded, part, batch.epoch).ok()?;
             first_not_finite(&self.network, &batch, self.computation.device).ok().filter(|place| !place.is_empty())
         });
-        match (error, found) {
-            (TrainError::NotFinite { step, what: "loss", value, rows, .. }, Some(place)) => {
-                TrainError::NotFinite { step, what: "loss", value, rows, place }
-            }
-            (error, _) => error,
-        }
+        TrainError::NotFinite { step, what: "loss", value, rows, place: found.unwrap_or(place) }
     }
 
     /// Trains at the rates that a finder asks for, and gives it with what it saw. The model is spoilt, and goes.

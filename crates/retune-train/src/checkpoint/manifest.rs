@@ -68,3 +68,70 @@ fn entry(path: &Path) -> io::Result<Entry> {
     let bytes = io::copy(&mut File::open(path)?, &mut digest)?;
     Ok(Entry { bytes, sha256: digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A checkpoint of two files, and a best model beside it; with a manifest.
+    fn checkpoint() -> io::Result<tempfile::TempDir> {
+        let folder = tempfile::tempdir()?;
+        let step = folder.path().join("step-00000003");
+        fs::create_dir(&step)?;
+        fs::write(step.join("parameters.safetensors"), [7; 100])?;
+        fs::write(step.join("state.json"), "{}")?;
+        fs::write(folder.path().join("best-00000002.safetensors"), "best")?;
+        write(&step, Some(&folder.path().join("best-00000002.safetensors")))?;
+        Ok(folder)
+    }
+
+    #[test]
+    fn what_is_whole_passes_and_every_damage_is_named() -> io::Result<()> {
+        assert_eq!(verify(&checkpoint()?.path().join("step-00000003")), Ok(()));
+        let every_bit = (0..800).map(|bit| {
+            let mut bytes = vec![7_u8; 100];
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            ("parameters.safetensors", Some(bytes), "another SHA-256")
+        });
+        let missing = if cfg!(windows) { "" } else { "No such file" };
+        let others = [
+            ("parameters.safetensors", Some(vec![7; 99]), "has 99 bytes, expected 100"),
+            ("parameters.safetensors", Some(vec![7; 101]), "has 101 bytes, expected 100"),
+            ("parameters.safetensors", Some(vec![]), "has 0 bytes, expected 100"),
+            ("parameters.safetensors", None, missing),
+            ("state.json", Some(b"[]".to_vec()), "another SHA-256"),
+            ("state.json", None, missing),
+            ("../best-00000002.safetensors", Some(b"bust".to_vec()), "another SHA-256"),
+            ("../best-00000002.safetensors", None, missing),
+            (MANIFEST, None, missing),
+            (MANIFEST, Some(b"{\"files\": {".to_vec()), "EOF"),
+            (MANIFEST, Some(b"{}".to_vec()), "missing field"),
+            (MANIFEST, Some(vec![0xff]), "UTF-8"),
+        ];
+        let folder = checkpoint()?;
+        let step = folder.path().join("step-00000003");
+        for (name, bytes, expected) in every_bit.chain(others) {
+            let path = step.join(name);
+            let whole = fs::read(&path)?;
+            match bytes {
+                Some(bytes) => fs::write(&path, bytes)?,
+                None => fs::remove_file(&path)?,
+            }
+            let reason = verify(&step).err().unwrap_or_default();
+            assert!(reason.starts_with(name) && reason.contains(expected), "{name}: {reason}");
+            fs::write(&path, whole)?;
+            assert_eq!(verify(&step), Ok(()));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn it_knows_the_best_model_that_it_names() -> io::Result<()> {
+        let folder = checkpoint()?;
+        let step = folder.path().join("step-00000003");
+        let best = |step: u64| folder.path().join(format!("best-{step:08}.safetensors"));
+        assert!(names(&step, &best(2)) && !names(&step, &best(3)));
+        assert!(!names(folder.path(), &best(2)), "without a manifest nothing is named");
+        Ok(())
+    }
+}

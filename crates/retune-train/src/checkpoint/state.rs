@@ -1,7 +1,7 @@
 //! The numbers of a checkpoint.
 
 use retune_data::OrderState;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::schedules::PlateauState;
 use crate::watch::LossWatch;
@@ -38,6 +38,30 @@ pub struct Best {
     pub epoch: u64,
     /// Optimiser steps done by then.
     pub step: u64,
-    /// The value of the metric that decides.
+    /// The value of the metric that decides. JSON knows no number that is none: it is written as null.
+    #[serde(deserialize_with = "null_is_not_a_number")]
     pub value: f64,
+}
+
+fn null_is_not_a_number<'de, D: Deserializer<'de>>(source: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(source)?.unwrap_or(f64::NAN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_best_value_that_is_no_number_reads_back() -> Result<(), serde_json::Error> {
+        for value in [0.5, f64::NAN, f64::INFINITY] {
+            let state = TrainingState { best: Some(Best { epoch: 1, step: 2, value }), ..TrainingState::default() };
+            let read: TrainingState = serde_json::from_str(&serde_json::to_string(&state)?)?;
+            let found = read.best.map(|best| best.value);
+            assert!(
+                found.is_some_and(|found| found == value || !(found.is_finite() || value.is_finite())),
+                "{found:?}"
+            );
+        }
+        Ok(())
+    }
 }

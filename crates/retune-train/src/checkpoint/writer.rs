@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -111,7 +111,7 @@ impl Drop for Writer {
     }
 }
 
-fn write(folder: &std::path::Path, keep: usize, job: Job) -> Result<(), TrainError> {
+fn write(folder: &Path, keep: usize, job: Job) -> Result<(), TrainError> {
     let write_error = |path: PathBuf| move |source| TrainError::Write { path, source };
     match job {
         Job::Best { step, parameters } => {
@@ -135,20 +135,21 @@ fn write(folder: &std::path::Path, keep: usize, job: Job) -> Result<(), TrainErr
                     .and_then(|()| manifest::write(partial, best.as_deref()))
                     .map_err(write_error(partial.to_owned()))
             })?;
-            prune(folder, keep)
+            prune(folder, keep, state.step)
         }
     }
 }
 
-/// Removes all but the newest checkpoints, and the best models that none of those names.
-fn prune(folder: &std::path::Path, keep: usize) -> Result<(), TrainError> {
-    let checkpoints = all(folder)?;
+/// Removes all but the newest checkpoints up to this step, and the best models that none of those names. Checkpoints of later
+/// steps are damaged ones, which the run has gone back behind: were they counted, they would push whole ones out.
+fn prune(folder: &Path, keep: usize, step: u64) -> Result<(), TrainError> {
+    let (checkpoints, left): (Vec<_>, Vec<_>) = all(folder)?.into_iter().partition(|(at, _)| *at <= step);
     let (old, kept) = checkpoints.split_at(checkpoints.len().saturating_sub(keep));
     let remove_error = |path: &PathBuf| {
         let path = path.clone();
         move |source| TrainError::Write { path, source }
     };
-    for (_, path) in old {
+    for (_, path) in old.iter().chain(&left) {
         fs::remove_dir_all(path).map_err(remove_error(path))?;
     }
     let named = |step: u64| kept.iter().any(|(_, path)| manifest::names(path, &best_path(folder, step)));
@@ -159,4 +160,75 @@ fn prune(folder: &std::path::Path, keep: usize) -> Result<(), TrainError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use retune_models::Snapshot;
+    use tch::Tensor;
+
+    use super::super::{Best, newest};
+    use super::*;
+
+    fn snapshot(value: f64) -> Snapshot {
+        Snapshot::of([("weight", &Tensor::from_slice(&[value]))].into_iter())
+    }
+
+    /// A checkpoint after so many steps, whose best model is of this step.
+    fn job(folder: &Path, step: u64, best: u64) -> io::Result<Job> {
+        let best = Some(Best { epoch: 1, step: best, value: 0.5 });
+        Ok(Job::Checkpoint {
+            state: Box::new(TrainingState { step, best, ..TrainingState::default() }),
+            files: vec![("parameters.safetensors".to_owned(), snapshot(step as f64))],
+            log: File::create(folder.join("log"))?,
+        })
+    }
+
+    fn steps(folder: &Path) -> Result<(Vec<u64>, Vec<u64>), TrainError> {
+        let steps = |found: Vec<(u64, PathBuf)>| found.into_iter().map(|(step, _)| step).collect();
+        Ok((steps(all(folder)?), steps(bests(folder)?)))
+    }
+
+    #[test]
+    fn the_newest_stay_with_the_best_models_that_they_name() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let mut writer = Writer::new(folder.path().to_owned(), 2)?;
+        for (step, best) in [(1, 1), (2, 1), (3, 3), (4, 4), (5, 4)] {
+            if step == best {
+                writer.submit(Job::Best { step, parameters: snapshot(step as f64) })?;
+            }
+            writer.submit(job(folder.path(), step, best)?)?;
+        }
+        writer.finish()?;
+        assert_eq!(steps(folder.path())?, (vec![4, 5], vec![4]));
+        assert_eq!(newest(folder.path())?.newest, Some(step_path(folder.path(), 5)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_of_a_later_step_pushes_no_whole_one_out() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let mut writer = Writer::new(folder.path().to_owned(), 1)?;
+        writer.submit(Job::Best { step: 2, parameters: snapshot(2.0) })?;
+        writer.submit(job(folder.path(), 5, 2)?)?;
+        writer.finish()?;
+        fs::create_dir(step_path(folder.path(), 9))?;
+        let found = newest(folder.path())?;
+        assert_eq!((found.newest, found.damaged.len()), (Some(step_path(folder.path(), 5)), 1));
+        writer.submit(job(folder.path(), 6, 2)?)?;
+        writer.finish()?;
+        assert_eq!(steps(folder.path())?, (vec![6], vec![2]));
+        assert_eq!(newest(folder.path())?.damaged, [""; 0]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let missing = folder.path().join("missing");
+        let mut writer = Writer::new(missing, 1)?;
+        writer.submit(Job::Best { step: 2, parameters: snapshot(2.0) })?;
+        assert!(writer.finish().is_err());
+        Ok(())
+    }
 }

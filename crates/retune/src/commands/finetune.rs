@@ -33,7 +33,7 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Some(run) => {
             refuse_recipe_flags(matches)?;
             let plan = RunDirectory::plan_of(run)?;
-            if run.join("model").is_dir() && !run.join("checkpoints").exists() {
+            if RunDirectory::is_finished(run) {
                 bail!("{} is finished: its model is in {}", run.display(), run.join("model").display());
             }
             start(plan, Start::Resume(run.clone()), pause, terminal)
