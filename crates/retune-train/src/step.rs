@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use retune_attention::Mode;
 use retune_recipe::NonFinite;
 use retune_torch::optim::{global_norm, scale};
 use tch::{Device, Tensor};
@@ -13,6 +12,7 @@ use crate::evaluate::Computation;
 use crate::memory::within_memory;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
+use crate::passes;
 use crate::task::{Batch, Encoded, Task};
 
 /// What a step needs besides the model and the rows.
@@ -26,6 +26,8 @@ pub struct StepSettings {
     pub max_gradient_norm: f64,
     /// The size that each element of a gradient is clipped to before; 0 turns it off.
     pub max_gradient_value: f64,
+    /// The weight of the divergence between two passes (R-Drop); 0 for one pass.
+    pub r_drop: f64,
     /// What happens at a loss or gradient that is not finite.
     pub non_finite: NonFinite,
     /// The step's number, from 1, for messages.
@@ -187,11 +189,9 @@ fn backward<T: Task>(
     let device = settings.computation.device;
     let batch = part.on_device(device);
     let input = to_input(&batch.packed, device)?;
-    let positions = batch.positions_on(device);
 
     let autocast = settings.computation.autocast()?;
-    let outputs = network.forward(&input, positions.as_ref(), Mode::Train);
-    let loss = task.loss(&outputs, &batch, &input.layout) / weight;
+    let loss = passes::loss(network, task, &batch, &input, settings.r_drop)? / weight;
     drop(autocast);
 
     let leaves: Vec<&Tensor> = moving.iter().map(|place| parameters[*place]).collect();

@@ -20,8 +20,8 @@ use crate::network::Network;
 use crate::optimizers::Optimizer;
 use crate::record::{Throughput, evaluation_record, skipped_record, spike_record, train_record};
 use crate::rhythm::Rhythm;
-use crate::strategy::Pace;
 use crate::step::{StepRows, StepSettings, train_step};
+use crate::strategy::Pace;
 use crate::task::{Encoded, Splits, Task};
 use crate::{RunDirectory, TrainError};
 
@@ -140,6 +140,7 @@ impl<T: Task> Trainer<T> {
             learning_rate: self.pace.rate(state.step, &state.plateau),
             max_gradient_norm: self.plan.train.max_grad_norm,
             max_gradient_value: self.plan.train.max_grad_value,
+            r_drop: self.plan.regularization.r_drop,
             non_finite: self.plan.train.non_finite,
             step: state.step + 1,
         };
