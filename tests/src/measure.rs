@@ -142,6 +142,7 @@ pub fn training(
             max_gradient_norm: numbers.max_gradient_norm,
             max_gradient_value: 0.0,
             r_drop: 0.0,
+            embedding_noise: None,
             non_finite: NonFinite::Stop,
             step: step + 1,
         };

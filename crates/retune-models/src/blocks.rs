@@ -51,7 +51,7 @@ impl AbsoluteEmbeddings {
 
     pub fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
         let positions = input.layout.positions(input.input_ids.device()) + self.first_position; // [t]
-        let words = self.word.forward(&input.input_ids); // [t, d]
+        let words = input.words(&self.word, mode); // [t, d]
         let words = match &self.segment {
             Some(segment) => words + segment.forward(&input.token_type_ids), // [t, d]
             None => words,

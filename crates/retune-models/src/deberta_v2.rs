@@ -100,7 +100,7 @@ impl Embeddings {
     }
 
     fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
-        let mut sum = self.word.forward(&input.input_ids); // [t, e]
+        let mut sum = input.words(&self.word, mode); // [t, e]
         if let Some(position) = &self.position {
             sum += position.forward(&input.layout.positions(input.input_ids.device())); // [t, e]
         }

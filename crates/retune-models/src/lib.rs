@@ -16,6 +16,7 @@ mod config;
 mod deberta_v2;
 mod distilbert;
 mod electra;
+mod embedding_noise;
 mod error;
 pub mod heads;
 mod load;
@@ -62,6 +63,9 @@ pub struct PackedInput {
     pub token_type_ids: Tensor,
     /// Where the sequences begin.
     pub layout: SequenceLayout,
+    /// In training, the size `α` of the noise on the word embeddings (NEFTune, Jain et al. 2023, arXiv 2310.05914); `None` or 0
+    /// for none.
+    pub embedding_noise: Option<f64>,
 }
 
 /// The states of an encoder.

@@ -192,7 +192,7 @@ impl Encoder for ModernBert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let positions = input.layout.positions(input.input_ids.device()); // [t]
         let [full, sliding] = [&self.full, &self.sliding].map(|rotary| rotary.angles(&positions, Kind::Float));
-        let x = self.dropout.forward(&self.norm.forward(&self.words.forward(&input.input_ids)), mode); // [t, d]
+        let x = self.dropout.forward(&self.norm.forward(&input.words(&self.words, mode)), mode); // [t, d]
         let mut states = through(x, self.layers.iter().enumerate(), trace, |(index, layer), x| {
             let angles = if self.config.layer_type(index) == LayerType::Full { &full } else { &sliding };
             layer.forward(x, angles, &input.layout, mode) // [t, d]

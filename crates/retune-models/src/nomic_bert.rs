@@ -152,7 +152,7 @@ impl NomicBert {
 impl Encoder for NomicBert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let angles = self.rotary.angles(&input.layout.positions(input.input_ids.device()), Kind::Float);
-        let sum = self.words.forward(&input.input_ids) + self.segments.forward(&input.token_type_ids); // [t, d]
+        let sum = input.words(&self.words, mode) + self.segments.forward(&input.token_type_ids); // [t, d]
         let x = self.dropout.forward(&self.norm.forward(&sum), mode); // [t, d]
         through(x, &self.layers, trace, |layer, x| layer.forward(x, &angles, &input.layout, mode)) // [t, d]
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use retune_models::PackedInput;
 use retune_recipe::NonFinite;
 use retune_torch::optim::{global_norm, scale};
 use tch::{Device, Tensor};
@@ -28,6 +29,8 @@ pub struct StepSettings {
     pub max_gradient_value: f64,
     /// The weight of the divergence between two passes (R-Drop); 0 for one pass.
     pub r_drop: f64,
+    /// The size `α` of the noise on the word embeddings (NEFTune); `None` or 0 for none.
+    pub embedding_noise: Option<f64>,
     /// What happens at a loss or gradient that is not finite.
     pub non_finite: NonFinite,
     /// The step's number, from 1, for messages.
@@ -188,7 +191,7 @@ fn backward<T: Task>(
 ) -> Result<(Tensor, Vec<Tensor>), TrainError> {
     let device = settings.computation.device;
     let batch = part.on_device(device);
-    let input = to_input(&batch.packed, device)?;
+    let input = PackedInput { embedding_noise: settings.embedding_noise, ..to_input(&batch.packed, device)? };
 
     let autocast = settings.computation.autocast()?;
     let loss = passes::loss(network, task, &batch, &input, settings.r_drop)? / weight;
