@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use retune_attention::{Mode, SequenceLayout};
+use retune_models::parameter_names::{is_of_pooler, layer_of};
 use retune_models::registry::ARCHITECTURES;
-use retune_models::{HeadKind, Model, PackedInput, Trace};
+use retune_models::{HeadKind, Model, ModelError, PackedInput, Trace};
 use tch::{Device, Kind, Tensor};
 use tests::golden::ModelDirectory;
 use tests::{Reference, Result, zoo};
@@ -80,6 +81,80 @@ fn embedding_noise_is_that_of_the_word_embeddings_by_its_formula() -> Result<()>
         let own = Tensor::arange(10, (Kind::Int64, Device::Cpu));
         let twin = hidden_states(&model, &input(own, None), Mode::Train);
         assert!(same(&noisy, &twin), "{name}");
+    }
+    Ok(())
+}
+
+/// Name and value of every parameter.
+fn values(model: &Model) -> Vec<(String, Tensor)> {
+    model.parameters().iter().map(|(name, tensor)| (name.to_owned(), tensor.detach().copy())).collect()
+}
+
+#[test]
+fn top_layers_and_the_pooler_begin_as_new_ones_and_nothing_else_changes() -> Result<()> {
+    const DEVIATION: f64 = 0.02;
+    for one in classifiers() {
+        let (name, model) = one?;
+        if name == "albert" {
+            continue; // its layers are one
+        }
+        let before = values(&model);
+        let layers = before.iter().filter_map(|(name, _)| layer_of(name)).max().ok_or("no layers")? + 1;
+        let state = retune_torch::random::state(Device::Cpu)?;
+        assert!(model.parameters().draw_top_layers(0, DEVIATION)?.is_empty(), "{name}");
+        assert!(retune_torch::random::state(Device::Cpu)? == state, "{name}: no layer, and yet something is drawn");
+
+        retune_torch::random::seed(5);
+        let drawn: Vec<String> =
+            model.parameters().draw_top_layers(1, DEVIATION)?.into_iter().map(str::to_owned).collect();
+        let mut normal = Vec::new();
+        for ((parameter, old), (_, new)) in before.iter().zip(values(&model)) {
+            let is_fresh = is_of_pooler(parameter) || layer_of(parameter) == Some(layers - 1);
+            assert_eq!(drawn.contains(parameter), is_fresh, "{name}: {parameter}");
+            if !is_fresh {
+                assert!(new.equal(old), "{name}: {parameter} has changed");
+            } else if parameter.ends_with("bias") {
+                assert!(new.equal(&new.zeros_like()), "{name}: {parameter} is not 0");
+            } else if parameter.to_lowercase().contains("norm") {
+                assert!(new.equal(&new.ones_like()), "{name}: {parameter} is not 1");
+            } else {
+                assert_eq!(new.dim(), 2, "{name}: {parameter}");
+                normal.push(new.flatten(0, 1) / DEVIATION);
+            }
+        }
+        let normal = Tensor::cat(&normal, 0);
+        let n = normal.numel() as f64;
+        let [mean, variance] = [normal.mean(Kind::Double), normal.var(false)].map(|value| value.double_value(&[]));
+        // Within five deviations of what n numbers of the standard normal have.
+        assert!(
+            mean.abs() < 5.0 / n.sqrt() && (variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
+            "{name}: {mean}, {variance}"
+        );
+
+        let first = values(&model);
+        retune_torch::random::seed(5);
+        model.parameters().draw_top_layers(1, DEVIATION)?;
+        assert!(first.iter().zip(values(&model)).all(|((_, first), (_, again))| first.equal(&again)), "{name}");
+        assert!(model.parameters().draw_top_layers(layers, DEVIATION).is_ok(), "{name}: all layers");
+    }
+    Ok(())
+}
+
+#[test]
+fn more_layers_than_there_are_or_the_same_one_throughout_are_refused_and_nothing_changes() -> Result<()> {
+    for one in classifiers() {
+        let (name, model) = one?;
+        let before = values(&model);
+        let layers = before.iter().filter_map(|(name, _)| layer_of(name)).max().ok_or("no layers")? + 1;
+        let refused = model.parameters().draw_top_layers(layers + 3, 0.02);
+        match (name, refused) {
+            ("albert", Err(ModelError::SharedLayers)) => {}
+            (_, Err(ModelError::TooFewLayers { asked, there })) => {
+                assert_eq!((asked, there), (layers + 3, layers), "{name}")
+            }
+            (_, other) => panic!("{name}: {other:?}"),
+        }
+        assert!(before.iter().zip(values(&model)).all(|((_, before), (_, after))| before.equal(&after)), "{name}");
     }
     Ok(())
 }

@@ -63,7 +63,9 @@ fn the_same_plan_twice_gives_the_same_bytes() -> Result<()> {
 /// Whatever draws in training: with it, a run that pauses and goes on equals one that does not, and differs from a plain one.
 #[test]
 fn regularised_runs_go_on_as_if_they_had_not_paused() -> Result<()> {
-    for setting in ["regularization.r_drop=1.0", "regularization.neftune_alpha=5.0"] {
+    for setting in
+        ["regularization.r_drop=1.0", "regularization.neftune_alpha=5.0", "regularization.reinitialized_layers=1"]
+    {
         let job = Job::new()?;
         let plan = ["--epochs", "3", "--set", setting];
         for (name, more) in [("plain", &plan[..2]), ("whole", &plan[..])] {
