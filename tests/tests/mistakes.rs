@@ -157,7 +157,7 @@ fn layers_drawn_anew_that_are_not_there_or_would_not_be_trained() -> Result<()> 
         assert_says(&message, words);
     };
     let layers = ["--set", "regularization.reinitialized_layers=9"];
-    says(&layers, &["top 9 layers", "the encoder has 2"]);
+    says(&layers, &["top 9 layers", "the encoder has 3"]);
     for other in ["adapter.kind=lora", "train.trained=head"] {
         let key = other.split('=').next().unwrap_or_default();
         says(

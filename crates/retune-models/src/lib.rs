@@ -20,6 +20,7 @@ mod embedding_noise;
 mod error;
 mod fresh_layers;
 pub mod heads;
+mod layer;
 mod load;
 mod model;
 mod modernbert;
@@ -79,11 +80,13 @@ pub struct EncoderOutput {
     pub hidden_states: Vec<Tensor>,
 }
 
-/// Whether a forward pass keeps what lies between input and output.
+/// What a forward pass keeps of what lies between input and output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
-    /// The result alone.
+    /// The result alone; for gradients, what autograd needs.
     Off,
     /// All hidden states.
     HiddenStates,
+    /// The result alone; for gradients, the input of each layer, which the backward pass computes again.
+    Recompute,
 }

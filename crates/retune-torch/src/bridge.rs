@@ -7,8 +7,8 @@ use crate::parallel::{Work, do_work};
 pub(crate) mod ffi {
     extern "Rust" {
         type BoxedOperation;
-        fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> usize;
-        fn operation_backward(operation: &BoxedOperation, inputs: &[usize], gradient: usize) -> Vec<usize>;
+        fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> Result<usize>;
+        fn operation_backward(operation: &BoxedOperation, inputs: &[usize], gradient: usize) -> Result<Vec<usize>>;
 
         type Work<'a>;
         fn do_work(work: &Work<'_>, begin: usize, end: usize);
@@ -96,6 +96,9 @@ pub(crate) mod ffi {
 
         /// Switches autocast to bfloat16 on or off for this thread; tells whether it was on.
         fn set_autocast_bfloat16(cuda: bool, enabled: bool) -> Result<bool>;
+
+        /// Whether this thread's operations on the device run under autocast.
+        fn is_autocast_enabled(cuda: bool) -> Result<bool>;
 
         /// Drops the casted copies of weights that autocast keeps within a step.
         fn clear_autocast_cache() -> Result<()>;

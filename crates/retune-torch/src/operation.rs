@@ -2,12 +2,14 @@
 //! it calls its own (`torch.autograd.Function`).
 
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tch::Tensor;
 
 use crate::{TorchError, addresses, adopt, bridge::ffi};
 
-/// An operation with one output. It may remember what its forward pass computed.
+/// An operation with one output. It may remember what its forward pass computed. Where one of its passes panics, the call that
+/// led to it fails with the panic's message.
 pub trait Operation: Send {
     /// The output; nothing that is computed in here is recorded for gradients.
     fn forward(&mut self, inputs: &[Tensor]) -> Tensor;
@@ -29,13 +31,30 @@ pub fn apply(operation: impl Operation + 'static, inputs: &[Tensor]) -> Result<T
 /// What C++ holds between the two passes.
 pub(crate) struct BoxedOperation(Box<dyn Operation>);
 
-pub(crate) fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> usize {
-    give(operation.0.forward(&borrowed(inputs)))
+pub(crate) fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> Result<usize, Panicked> {
+    caught(|| give(operation.0.forward(&borrowed(inputs))))
 }
 
-pub(crate) fn operation_backward(operation: &BoxedOperation, inputs: &[usize], gradient: usize) -> Vec<usize> {
+pub(crate) fn operation_backward(
+    operation: &BoxedOperation,
+    inputs: &[usize],
+    gradient: usize,
+) -> Result<Vec<usize>, Panicked> {
     let gradient = &borrowed(&[gradient])[0];
-    operation.0.backward(&borrowed(inputs), gradient).into_iter().map(give).collect()
+    caught(|| operation.0.backward(&borrowed(inputs), gradient).into_iter().map(give).collect())
+}
+
+/// What an operation panicked with: for C++ an exception, on the way to an error of the call.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Panicked(String);
+
+/// tch's operations panic where libtorch refuses, for a lack of memory too; through C++ a panic cannot go.
+fn caught<R>(compute: impl FnOnce() -> R) -> Result<R, Panicked> {
+    catch_unwind(AssertUnwindSafe(compute)).map_err(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Panicked(words.unwrap_or("an operation panicked").to_owned())
+    })
 }
 
 /// Handles of our own for tensors that C++ lends for the length of a call.

@@ -35,6 +35,7 @@ impl<T: Task> Trainer<T> {
         let (network, load_report) =
             Network::load(&source.directory, &config, task.output(), HeadPolicy::Draw, plan.data.max_length, device)?;
         draw_top_layers(&plan, &network)?;
+        let network = if plan.train.recompute { network.recomputing() } else { network };
         let tokenizer =
             load_tokenizer(&source.directory, &network, plan.data.max_length)?.with_cache(source.tokens.clone());
         task.prepare(&tokenizer, &source.directory)?;
