@@ -143,6 +143,8 @@ pub fn training(
             learning_rate: numbers.learning_rate * schedule.factor(step),
             max_gradient_norm: numbers.max_gradient_norm,
             max_gradient_value: 0.0,
+            r_drop: 0.0,
+            embedding_noise: None,
             non_finite: NonFinite::Stop,
             step: step + 1,
         };

@@ -88,6 +88,7 @@ impl Reference {
             input_ids: self.tensor("input_ids")?,
             token_type_ids: self.tensor("token_type_ids")?,
             layout: SequenceLayout::from_offsets(self.numbers("cu_seqlens")?)?,
+            embedding_noise: None,
         })
     }
 

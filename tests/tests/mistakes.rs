@@ -148,3 +148,22 @@ fn a_full_disk_leaves_nothing_behind() -> Result<()> {
     assert_eq!(left, 0, "the disk is as it was");
     Ok(())
 }
+
+#[test]
+fn layers_drawn_anew_that_are_not_there_or_would_not_be_trained() -> Result<()> {
+    let job = Job::new()?;
+    let says = |settings: &[&str], words: &[&str]| {
+        let message = job.refused(job.finetune(settings));
+        assert_says(&message, words);
+    };
+    let layers = ["--set", "regularization.reinitialized_layers=9"];
+    says(&layers, &["top 9 layers", "the encoder has 3"]);
+    for other in ["adapter.kind=lora", "train.trained=head"] {
+        let key = other.split('=').next().unwrap_or_default();
+        says(
+            &[&layers[..], &["--set", other]].concat(),
+            &["regularization.reinitialized_layers", key, "leave one of them out"],
+        );
+    }
+    Ok(())
+}

@@ -60,6 +60,29 @@ fn the_same_plan_twice_gives_the_same_bytes() -> Result<()> {
     Ok(())
 }
 
+/// Whatever draws in training: with it, a run that pauses and goes on equals one that does not, and differs from a plain one.
+#[test]
+fn regularised_runs_go_on_as_if_they_had_not_paused() -> Result<()> {
+    for setting in
+        ["regularization.r_drop=1.0", "regularization.neftune_alpha=5.0", "regularization.reinitialized_layers=1"]
+    {
+        let job = Job::new()?;
+        let plan = ["--epochs", "3", "--set", setting];
+        for (name, more) in [("plain", &plan[..2]), ("whole", &plan[..])] {
+            let output = job.finetune(&[more, &["--output", name]].concat()).output()?;
+            assert!(output.status.success(), "{setting}: {}", said(&output));
+        }
+        let paused = job.finetune(&[&plan[..], &["--pause-after-epoch", "1"]].concat()).output()?;
+        assert!(!job.path("out/model").exists(), "{setting}: {}", said(&paused));
+        let output = job.command(&["finetune", "--resume", "out"]).output()?;
+        assert!(output.status.success(), "{setting}: {}", said(&output));
+        let model = |name: &str| fs::read(job.path(name).join("model/model.safetensors"));
+        assert!(model("out")? == model("whole")?, "{setting}: the resumed run's model differs");
+        assert!(model("plain")? != model("whole")?, "{setting} changes nothing");
+    }
+    Ok(())
+}
+
 #[test]
 fn stopping_and_going_on_gives_the_bytes_of_a_run_never_stopped() -> Result<()> {
     let job = Job::new()?;

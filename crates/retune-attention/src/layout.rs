@@ -25,7 +25,8 @@ pub struct SequenceLayout {
 
 impl Clone for SequenceLayout {
     fn clone(&self) -> Self {
-        Self { offsets: self.offsets.clone(), on_device: OnceCell::new() }
+        let on_device = self.on_device.get().map(Tensor::shallow_clone).map_or_else(OnceCell::new, OnceCell::from);
+        Self { offsets: self.offsets.clone(), on_device }
     }
 }
 

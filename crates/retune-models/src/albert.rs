@@ -11,8 +11,9 @@ use serde_json::json;
 use tch::Tensor;
 
 use crate::bert::BertConfig;
-use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames, PostNormSizes, through};
+use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames, PostNormSizes};
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
@@ -46,7 +47,7 @@ pub(crate) struct Albert {
     embeddings: AbsoluteEmbeddings,
     /// `[d, e]`.
     widening: Linear,
-    groups: Vec<Vec<PostNormLayer>>,
+    groups: Vec<Vec<Layer<PostNormLayer>>>,
 }
 
 impl Albert {
@@ -71,7 +72,9 @@ impl Albert {
         let encoder = scope.at("encoder");
         let group = |group| {
             let layers = encoder.at("albert_layer_groups").at(group).at("albert_layers");
-            (0..keys.inner_group_num).map(|layer| PostNormLayer::build(&sizes, &NAMES, &layers.at(layer))).collect()
+            (0..keys.inner_group_num)
+                .map(|layer| layers.at(layer).layer(|scope| PostNormLayer::build(&sizes, &NAMES, scope)))
+                .collect()
         };
         Ok(Self {
             embeddings: AbsoluteEmbeddings::build(&parsed.embeddings(e, 0), &scope.at("embeddings")),
@@ -84,7 +87,7 @@ impl Albert {
     }
 
     /// The layers in the order in which a hidden state passes them.
-    fn layers(&self) -> impl Iterator<Item = &PostNormLayer> {
+    fn layers(&self) -> impl Iterator<Item = &Layer<PostNormLayer>> {
         let steps = self.config.num_hidden_layers;
         // In float64, as the reference, so that steps on an edge fall on the same side of it.
         let steps_of_group = steps as f64 / self.groups.len() as f64;
@@ -95,7 +98,7 @@ impl Albert {
 impl Encoder for Albert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.widening.forward(&self.embeddings.forward(input, mode), mode); // [t, d]
-        through(x, self.layers(), trace, |layer, x| layer.forward(x, &input.layout, mode)) // [t, d]
+        through(x, &[], self.layers(), &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -11,9 +11,10 @@ use retune_attention::{Activation, Mode};
 use serde::Deserialize;
 use tch::Tensor;
 
-use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, PostNormSizes, through};
+use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, PostNormSizes};
 use crate::config::defaults;
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
@@ -120,7 +121,7 @@ pub(crate) struct Bert {
     config: BertConfig,
     activation: Activation,
     embeddings: AbsoluteEmbeddings,
-    layers: Vec<PostNormLayer>,
+    layers: Vec<Layer<PostNormLayer>>,
 }
 
 impl Bert {
@@ -131,7 +132,7 @@ impl Bert {
         Ok(Self {
             embeddings: AbsoluteEmbeddings::build(&config.embeddings(config.hidden_size, 0), &scope.at("embeddings")),
             layers: (0..config.num_hidden_layers)
-                .map(|layer| PostNormLayer::build(&sizes, &PostNormNames::BERT, &layers.at(layer)))
+                .map(|layer| layers.at(layer).layer(|scope| PostNormLayer::build(&sizes, &PostNormNames::BERT, scope)))
                 .collect(),
             activation,
             config,
@@ -142,7 +143,7 @@ impl Bert {
 impl Encoder for Bert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.embeddings.forward(input, mode); // [t, d]
-        through(x, &self.layers, trace, |layer, x| layer.forward(x, &input.layout, mode)) // [t, d]
+        through(x, &[], &self.layers, &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

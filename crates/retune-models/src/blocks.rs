@@ -2,11 +2,12 @@
 
 use retune_attention::{
     Activation, Attention, Dropout, Embedding, FeedForward, LayerNorm, Linear, Mode, MultiHeadAttention, Pairing,
+    SequenceLayout,
 };
 use tch::Tensor;
 
+use crate::PackedInput;
 use crate::parameters::Scope;
-use crate::{EncoderOutput, PackedInput, Trace};
 
 /// Word, position and segment embeddings, summed and normalised:
 /// `LN(W_word[ids] + W_type[segment] + W_position[first + place])`.
@@ -51,7 +52,7 @@ impl AbsoluteEmbeddings {
 
     pub fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
         let positions = input.layout.positions(input.input_ids.device()) + self.first_position; // [t]
-        let words = self.word.forward(&input.input_ids); // [t, d]
+        let words = input.words(&self.word, mode); // [t, d]
         let words = match &self.segment {
             Some(segment) => words + segment.forward(&input.token_type_ids), // [t, d]
             None => words,
@@ -145,6 +146,11 @@ impl PostNormLayer {
         }
     }
 
+    /// As [`PostNormLayer::forward`] of one input, in a sequence of layers of which all pair the same sequences.
+    pub fn in_sequence(&self, inputs: &[Tensor], (layout, mode): &(SequenceLayout, Mode)) -> Tensor {
+        self.forward(&inputs[0], layout, *mode) // [t, d]
+    }
+
     /// `x` is `[t, d]`; the result is `[t, d]`.
     pub fn forward<'a>(&self, x: &Tensor, pairing: impl Into<Pairing<'a>>, mode: Mode) -> Tensor {
         let mixed = self.attention_output.forward(&self.attention.forward(x, pairing, mode), mode); // [t, d]
@@ -152,27 +158,4 @@ impl PostNormLayer {
         let transformed = self.feed_forward.forward(&x, mode); // [t, d]
         self.output_norm.forward(&(self.output_dropout.forward(&transformed, mode) + &x)) // [t, d]
     }
-}
-
-/// Carries a hidden state `[t, d]` through layers, and keeps what the trace asks for: the input of every layer and the
-/// last one's output.
-pub(crate) fn through<L>(
-    x: Tensor,
-    layers: impl IntoIterator<Item = L>,
-    trace: Trace,
-    mut layer: impl FnMut(L, &Tensor) -> Tensor,
-) -> EncoderOutput {
-    let mut last = x;
-    let mut hidden_states = Vec::new();
-    let mut keep = |x: &Tensor| {
-        if trace == Trace::HiddenStates {
-            hidden_states.push(x.shallow_clone());
-        }
-    };
-    for one in layers {
-        keep(&last);
-        last = layer(one, &last);
-    }
-    keep(&last);
-    EncoderOutput { last, hidden_states }
 }

@@ -12,13 +12,14 @@ mod config;
 mod convolution;
 
 use retune_attention::positions::disentangled::{Disentangled, RelativeSpan};
-use retune_attention::{Activation, Dropout, Embedding, LayerNorm, Linear, Mode, Pairing};
+use retune_attention::{Activation, Dropout, Embedding, LayerNorm, Linear, Mode, Pairing, SequenceLayout};
 use tch::Tensor;
 
-use self::config::{Activations, DebertaConfig};
+use self::config::{Activations, DebertaConfig, Terms};
 use self::convolution::Convolution;
-use crate::blocks::{PostNormLayer, PostNormNames, PostNormSizes, through};
+use crate::blocks::{PostNormLayer, PostNormNames, PostNormSizes};
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
@@ -31,8 +32,7 @@ pub(crate) struct DebertaV2 {
     embeddings: Embeddings,
     /// `None` leaves attention to content alone.
     relative: Option<Relative>,
-    layers: Vec<Layer>,
-    convolution: Option<Convolution>,
+    layers: Vec<Layer<DebertaLayer>>,
 }
 
 #[derive(Debug)]
@@ -57,27 +57,48 @@ struct Relative {
 }
 
 #[derive(Debug)]
-struct Layer {
+struct DebertaLayer {
     block: PostNormLayer,
+    /// Which terms of positions there are, where there are any.
+    terms: Terms,
     /// From `P` to the positions' keys; `None` where the content's projection serves.
     position_key: Option<Linear>,
     /// From `P` to the positions' queries; `None` where the content's projection serves.
     position_query: Option<Linear>,
+    /// The first layer's alone.
+    convolution: Option<Convolution>,
+}
+
+/// What the layers are told.
+#[derive(Debug, Clone)]
+struct Context {
+    /// `None` leaves attention to content alone.
+    relative: Option<(RelativeSpan, Dropout)>,
+    layout: SequenceLayout,
+    mode: Mode,
 }
 
 impl DebertaV2 {
     pub(crate) fn build(config: &ModelConfig, scope: &Scope<'_>) -> Result<Self, ModelError> {
         let (config, activations) = DebertaConfig::read(config)?;
         let (encoder, layers) = (scope.at("encoder"), scope.at("encoder.layer"));
-        let convolution = (config.conv_kernel_size > 0)
-            .then(|| Convolution::build(&config, activations.convolution, &encoder.at("conv")));
+        let convolution = (config.conv_kernel_size > 0).then(|| {
+            let build = |scope: &Scope<'_>| Convolution::build(&config, activations.convolution, scope);
+            encoder.at("conv").with_own_parameters(build)
+        });
+        // The first layer takes it.
+        let (mut convolution, mut of_convolution) = convolution.unzip();
+        let mut layer = |index| {
+            let build = |scope: &Scope<'_>| DebertaLayer {
+                convolution: convolution.take(),
+                ..DebertaLayer::build(&config, activations.hidden, scope)
+            };
+            layers.at(index).layer(build).with_parameters(of_convolution.take().unwrap_or_default())
+        };
         Ok(Self {
             embeddings: Embeddings::build(&config, &scope.at("embeddings")),
             relative: config.is_relative().then(|| Relative::build(&config, &encoder)),
-            layers: (0..config.num_hidden_layers)
-                .map(|layer| Layer::build(&config, activations.hidden, &layers.at(layer)))
-                .collect(),
-            convolution,
+            layers: (0..config.num_hidden_layers).map(&mut layer).collect(),
             activations,
             config,
         })
@@ -100,7 +121,7 @@ impl Embeddings {
     }
 
     fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
-        let mut sum = self.word.forward(&input.input_ids); // [t, e]
+        let mut sum = input.words(&self.word, mode); // [t, e]
         if let Some(position) = &self.position {
             sum += position.forward(&input.layout.positions(input.input_ids.device())); // [t, e]
         }
@@ -131,7 +152,7 @@ impl Relative {
     }
 }
 
-impl Layer {
+impl DebertaLayer {
     fn build(config: &DebertaConfig, activation: Activation, scope: &Scope<'_>) -> Self {
         let d = config.hidden_size;
         let sizes = PostNormSizes {
@@ -161,21 +182,36 @@ impl Layer {
             block,
             position_key: own(terms.content_to_position, "pos_key_proj"),
             position_query: own(terms.position_to_content, "pos_query_proj"),
+            terms,
+            convolution: None,
+        }
+    }
+
+    /// `inputs` are the hidden state and the embeddings, `[t, d]` each, and `P`, `[2s, d]`, where positions are relative; the
+    /// result is `[t, d]`.
+    fn forward(&self, inputs: &[Tensor], Context { relative, layout, mode }: &Context) -> Tensor {
+        let bias = relative.map(|(span, dropout)| self.bias(&dropout.forward(&inputs[2], *mode), span, *mode));
+        let pairing = Pairing::from(layout);
+        let pairing = bias.as_ref().map_or(pairing, |bias| pairing.with_bias(bias));
+        let x = self.block.forward(&inputs[0], pairing, *mode); // [t, d]
+        match &self.convolution {
+            Some(convolution) => convolution.forward(&x, &inputs[1], layout, *mode), // [t, d]
+            None => x,
         }
     }
 
     /// The bias of the scores; `table` is `P`, `[2s, d]`.
-    fn bias(&self, table: &Tensor, config: &DebertaConfig, span: RelativeSpan, mode: Mode) -> Disentangled {
+    fn bias(&self, table: &Tensor, span: RelativeSpan, mode: Mode) -> Disentangled {
+        let (attention, terms) = (&self.block.attention, self.terms);
         let heads = |own: &Option<Linear>, shared: &Linear| {
             let projected = own.as_ref().unwrap_or(shared).forward(table, mode); // [2s, d]
-            projected.unflatten(1, [-1, config.head_size()]).transpose(0, 1) // [h, 2s, k]
+            projected.unflatten(1, [-1, attention.head_size]).transpose(0, 1) // [h, 2s, k]
         };
-        let (attention, terms) = (&self.block.attention, config.pos_att_type);
         Disentangled {
             span,
             position_keys: terms.content_to_position.then(|| heads(&self.position_key, &attention.key)),
             position_queries: terms.position_to_content.then(|| heads(&self.position_query, &attention.query)),
-            scale: config.scale(),
+            scale: attention.attention.scale_for(attention.head_size),
         }
     }
 }
@@ -183,19 +219,15 @@ impl Layer {
 impl Encoder for DebertaV2 {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let embedded = self.embeddings.forward(input, mode); // [t, d]
-        let relative = self.relative.as_ref().map(|relative| (relative, relative.table()));
-        through(embedded.shallow_clone(), self.layers.iter().enumerate(), trace, |(index, layer), x| {
-            let bias = relative.as_ref().map(|(relative, table)| {
-                layer.bias(&relative.dropout.forward(table, mode), &self.config, relative.span, mode)
-            });
-            let pairing = Pairing::from(&input.layout);
-            let pairing = bias.as_ref().map_or(pairing, |bias| pairing.with_bias(bias));
-            let x = layer.block.forward(x, pairing, mode); // [t, d]
-            match &self.convolution {
-                Some(convolution) if index == 0 => convolution.forward(&x, &embedded, &input.layout, mode), // [t, d]
-                _ => x,
-            }
-        })
+        let relative = self.relative.as_ref();
+        let mut shared = vec![embedded.shallow_clone()];
+        shared.extend(relative.map(Relative::table));
+        let context = Context {
+            relative: relative.map(|relative| (relative.span, relative.dropout)),
+            layout: input.layout.clone(),
+            mode,
+        };
+        through(embedded, &shared, &self.layers, &context, trace, DebertaLayer::forward)
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -14,8 +14,9 @@ use retune_attention::{Activation, Mode};
 use serde::Deserialize;
 use tch::Tensor;
 
-use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, PostNormSizes, through};
+use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, PostNormSizes};
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
@@ -131,7 +132,7 @@ pub(crate) struct DistilBert {
     config: DistilBertConfig,
     activation: Activation,
     embeddings: AbsoluteEmbeddings,
-    layers: Vec<PostNormLayer>,
+    layers: Vec<Layer<PostNormLayer>>,
 }
 
 impl DistilBert {
@@ -141,7 +142,9 @@ impl DistilBert {
         let layers = scope.at("transformer.layer");
         Ok(Self {
             embeddings: AbsoluteEmbeddings::build(&config.embeddings(), &scope.at("embeddings")),
-            layers: (0..config.n_layers).map(|layer| PostNormLayer::build(&sizes, &NAMES, &layers.at(layer))).collect(),
+            layers: (0..config.n_layers)
+                .map(|layer| layers.at(layer).layer(|scope| PostNormLayer::build(&sizes, &NAMES, scope)))
+                .collect(),
             activation,
             config,
         })
@@ -151,7 +154,7 @@ impl DistilBert {
 impl Encoder for DistilBert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.embeddings.forward(input, mode); // [t, d]
-        through(x, &self.layers, trace, |layer, x| layer.forward(x, &input.layout, mode)) // [t, d]
+        through(x, &[], &self.layers, &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -12,8 +12,9 @@ use serde_json::json;
 use tch::Tensor;
 
 use crate::bert::BertConfig;
-use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames, through};
+use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames};
 use crate::heads::{Head, HeadKind, HeadSpec, Reads, Transform};
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
@@ -38,7 +39,7 @@ pub(crate) struct Electra {
     embeddings: AbsoluteEmbeddings,
     /// `[d, e]`.
     widening: Option<Linear>,
-    layers: Vec<PostNormLayer>,
+    layers: Vec<Layer<PostNormLayer>>,
 }
 
 /// How multiple choice makes one vector of a sequence.
@@ -70,7 +71,7 @@ impl Electra {
             embeddings: AbsoluteEmbeddings::build(&parsed.embeddings(e, 0), &scope.at("embeddings")),
             widening: (e != d).then(|| scope.at("embeddings_project").linear(e, d)),
             layers: (0..parsed.num_hidden_layers)
-                .map(|layer| PostNormLayer::build(&sizes, &PostNormNames::BERT, &layers.at(layer)))
+                .map(|layer| layers.at(layer).layer(|scope| PostNormLayer::build(&sizes, &PostNormNames::BERT, scope)))
                 .collect(),
             embedding_size: e,
             summary,
@@ -117,7 +118,7 @@ impl Encoder for Electra {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.embeddings.forward(input, mode); // [t, e]
         let x = self.widening.as_ref().map_or_else(|| x.shallow_clone(), |widening| widening.forward(&x, mode)); // [t, d]
-        through(x, &self.layers, trace, |layer, x| layer.forward(x, &input.layout, mode)) // [t, d]
+        through(x, &[], &self.layers, &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -138,6 +138,19 @@ pub enum ModelError {
         /// All names.
         names: Vec<String>,
     },
+    /// More layers are to be drawn anew than there are.
+    #[error("the top {asked} layers are to be drawn anew, but the encoder has {there}")]
+    TooFewLayers {
+        /// How many were asked for.
+        asked: usize,
+        /// How many there are.
+        there: usize,
+    },
+    /// Layers are to be drawn anew that are not top layers alone.
+    #[error(
+        "no top layer can be drawn anew: the encoder passes through the same layer again and again, which would be lost whole"
+    )]
+    SharedLayers,
     /// The model's classes are not named one by one.
     #[error("{}: id2label must name the classes 0, 1, 2 … without a gap", path.display())]
     NoLabels {

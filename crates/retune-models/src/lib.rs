@@ -16,13 +16,17 @@ mod config;
 mod deberta_v2;
 mod distilbert;
 mod electra;
+mod embedding_noise;
 mod error;
+mod fresh_layers;
 pub mod heads;
+mod layer;
 mod load;
 mod model;
 mod modernbert;
 mod mpnet;
 mod nomic_bert;
+pub mod parameter_names;
 mod parameter_set;
 mod parameters;
 mod pooling;
@@ -62,6 +66,9 @@ pub struct PackedInput {
     pub token_type_ids: Tensor,
     /// Where the sequences begin.
     pub layout: SequenceLayout,
+    /// In training, the size `α` of the noise on the word embeddings (NEFTune, Jain et al. 2023, arXiv 2310.05914); `None` or 0
+    /// for none.
+    pub embedding_noise: Option<f64>,
 }
 
 /// The states of an encoder.
@@ -73,11 +80,13 @@ pub struct EncoderOutput {
     pub hidden_states: Vec<Tensor>,
 }
 
-/// Whether a forward pass keeps what lies between input and output.
+/// What a forward pass keeps of what lies between input and output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
-    /// The result alone.
+    /// The result alone; for gradients, what autograd needs.
     Off,
     /// All hidden states.
     HiddenStates,
+    /// The result alone; for gradients, the input of each layer, which the backward pass computes again.
+    Recompute,
 }

@@ -21,6 +21,8 @@ pub struct Model {
     spec: HeadSpec,
     parameters: ParameterSet,
     adapter: Option<Adapter>,
+    /// Whether layers are computed again in the backward pass.
+    recomputes: bool,
 }
 
 /// Everything that a model computes on the way to its logits. `n` is `b` sequences or `t` tokens, as the head's kind says.
@@ -85,18 +87,33 @@ impl Model {
         if adapter.is_some() {
             parameters.select(Trainable::Adapter, adapter.as_ref())?;
         }
-        Ok((Self { encoder, head, spec, parameters, adapter }, report))
+        Ok((Self { encoder, head, spec, parameters, adapter, recomputes: false }, report))
+    }
+
+    /// The same model, but in training nothing is kept of a layer for the backward pass except its input: that pass computes the
+    /// layer again ([`Trace::Recompute`]). Gradients are the same to the bit.
+    pub fn recomputing(self) -> Self {
+        Self { recomputes: true, ..self }
+    }
+
+    fn trace(&self, input: &PackedInput, mode: Mode) -> Trace {
+        if !(self.recomputes && mode.is_train()) {
+            return Trace::Off;
+        }
+        // Made now, the copy of the offsets is that of the layers' clones of the layout too.
+        let _kept = input.layout.device_offsets(input.input_ids.device());
+        Trace::Recompute
     }
 
     /// The logits of a packed batch: `[n, c]`.
     pub fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
-        self.forward_traced(input, mode, Trace::Off).logits
+        self.forward_traced(input, mode, self.trace(input, mode)).logits
     }
 
     /// The logits of a packed batch, or, of a head that reads tokens, those of some tokens alone: `positions` is `[m]` in
     /// int64, the result `[m, c]`. What the head would compute for the other tokens is not computed.
     pub fn forward_at(&self, input: &PackedInput, positions: Option<&Tensor>, mode: Mode) -> Tensor {
-        let states = self.encoder.forward(input, mode, Trace::Off);
+        let states = self.encoder.forward(input, mode, self.trace(input, mode));
         let last = match positions.filter(|_| self.spec.kind.is_per_token()) {
             Some(positions) => states.last.index_select(0, positions), // [m, d]
             None => states.last,                                       // [t, d]

@@ -10,16 +10,17 @@
 //! Queries and keys are rotated by their positions. Most layers look at a window around each token, every third at the
 //! whole sequence; the two types of layers have frequencies of their own.
 
-use retune_attention::positions::rotary::Rotary;
+use retune_attention::positions::rotary::{Angles, Rotary};
 use retune_attention::{
-    Activation, Attention, Dropout, Embedding, GatedFeedForward, GatedProjection, LayerNorm, Linear, Mode, Visibility,
+    Activation, Attention, Dropout, Embedding, GatedFeedForward, GatedProjection, LayerNorm, Linear, Mode,
+    SequenceLayout, Visibility,
 };
 use serde::Deserialize;
 use serde_json::json;
 use tch::{Kind, Tensor};
 
-use crate::blocks::through;
 use crate::heads::{Head, HeadKind, HeadSpec, Reads, Transform};
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::rope::{RopeSizes, of_layer_type};
@@ -151,6 +152,9 @@ impl ModernBertConfig {
     }
 }
 
+/// What the layers are told: the angles of those that see all and of those that see a window, the sequences, the mode.
+type Context = ([Angles; 2], SequenceLayout, Mode);
+
 /// The encoder.
 #[derive(Debug)]
 pub(crate) struct ModernBert {
@@ -159,7 +163,8 @@ pub(crate) struct ModernBert {
     words: Embedding,
     norm: LayerNorm,
     dropout: Dropout,
-    layers: Vec<PreNormRotaryLayer>,
+    /// Each with how far its tokens see.
+    layers: Vec<Layer<(LayerType, PreNormRotaryLayer)>>,
     final_norm: LayerNorm,
     full: Rotary,
     sliding: Rotary,
@@ -178,7 +183,10 @@ impl ModernBert {
             norm: config.norm(&scope.at("embeddings.norm")),
             dropout: Dropout { probability: config.embedding_dropout },
             layers: (0..config.num_hidden_layers)
-                .map(|layer| config.layer(layer, activation, &scope.at("layers").at(layer)))
+                .map(|layer| {
+                    let of = |scope: &Scope<'_>| (config.layer_type(layer), config.layer(layer, activation, scope));
+                    scope.at("layers").at(layer).layer(of)
+                })
                 .collect(),
             final_norm: config.norm(&scope.at("final_norm")),
             full: of_layer_type(model, "full_attention", "global_rope_theta", rope(160_000.0))?,
@@ -191,12 +199,15 @@ impl ModernBert {
 impl Encoder for ModernBert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let positions = input.layout.positions(input.input_ids.device()); // [t]
-        let [full, sliding] = [&self.full, &self.sliding].map(|rotary| rotary.angles(&positions, Kind::Float));
-        let x = self.dropout.forward(&self.norm.forward(&self.words.forward(&input.input_ids)), mode); // [t, d]
-        let mut states = through(x, self.layers.iter().enumerate(), trace, |(index, layer), x| {
-            let angles = if self.config.layer_type(index) == LayerType::Full { &full } else { &sliding };
-            layer.forward(x, angles, &input.layout, mode) // [t, d]
-        });
+        let angles = [&self.full, &self.sliding].map(|rotary| rotary.angles(&positions, Kind::Float));
+        let x = self.dropout.forward(&self.norm.forward(&input.words(&self.words, mode)), mode); // [t, d]
+        let context = (angles, input.layout.clone(), mode);
+        let compute = |(kind, layer): &(LayerType, PreNormRotaryLayer), inputs: &[Tensor], context: &Context| {
+            let ([full, sliding], layout, mode) = context;
+            let angles = if *kind == LayerType::Full { full } else { sliding };
+            layer.forward(&inputs[0], angles, layout, *mode) // [t, d]
+        };
+        let mut states = through(x, &[], &self.layers, &context, trace, compute);
         states.last = self.final_norm.forward(&states.last); // [t, d]
         // As transformers reports them: the last one is normalised.
         if let Some(last) = states.hidden_states.last_mut() {

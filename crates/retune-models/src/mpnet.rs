@@ -6,14 +6,15 @@
 //! Two numbers are transformers' own, whatever `config.json` says: the padding token is 1, and there are 32 buckets;
 //! `relative_attention_num_buckets` is the number of rows of their table alone.
 
-use retune_attention::positions::relative::Buckets;
+use retune_attention::positions::relative::{Buckets, PlaceBias};
 use retune_attention::{Mode, Pairing};
 use serde_json::json;
 use tch::Tensor;
 
 use crate::bert::BertConfig;
-use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, through};
+use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames};
 use crate::heads::{Head, HeadSpec};
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace, roberta};
@@ -44,7 +45,7 @@ pub(crate) struct Mpnet {
     embeddings: AbsoluteEmbeddings,
     /// What a bucket adds to each head's scores: `[buckets, h]`.
     relative: Tensor,
-    layers: Vec<PostNormLayer>,
+    layers: Vec<Layer<PostNormLayer>>,
 }
 
 impl Mpnet {
@@ -69,7 +70,7 @@ impl Mpnet {
         Ok(Self {
             embeddings: AbsoluteEmbeddings::build(&embeddings, &scope.at("embeddings")),
             layers: (0..parsed.num_hidden_layers)
-                .map(|layer| PostNormLayer::build(&sizes, &NAMES, &layers.at(layer)))
+                .map(|layer| layers.at(layer).layer(|scope| PostNormLayer::build(&sizes, &NAMES, scope)))
                 .collect(),
             relative: scope.at("encoder.relative_attention_bias").weight(rows, parsed.num_attention_heads),
             config: parsed,
@@ -80,9 +81,11 @@ impl Mpnet {
 impl Encoder for Mpnet {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let bias = BUCKETS.bias(&self.relative, input.layout.longest()); // [h, L, L]
-        let pairing = Pairing::from(&input.layout).with_bias(&bias);
         let x = self.embeddings.forward(input, mode); // [t, d]
-        through(x, &self.layers, trace, |layer, x| layer.forward(x, pairing, mode)) // [t, d]
+        through(x, &[bias.0], &self.layers, &(input.layout.clone(), mode), trace, |layer, inputs, (layout, mode)| {
+            let bias = PlaceBias(inputs[1].shallow_clone()); // [h, L, L]
+            layer.forward(&inputs[0], Pairing::from(layout).with_bias(&bias), *mode) // [t, d]
+        })
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tch::{Kind, Tensor};
 
-use crate::blocks::through;
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::rope::{RopeSizes, of_model};
@@ -124,7 +124,7 @@ pub(crate) struct NomicBert {
     segments: Embedding,
     norm: LayerNorm,
     dropout: Dropout,
-    layers: Vec<PostNormRotaryLayer>,
+    layers: Vec<Layer<PostNormRotaryLayer>>,
     rotary: Rotary,
 }
 
@@ -140,7 +140,7 @@ impl NomicBert {
             norm: config.norm(&scope.at("emb_ln")),
             dropout: config.dropout(),
             layers: (0..config.num_hidden_layers)
-                .map(|layer| config.layer(activation, &scope.at("encoder.layers").at(layer)))
+                .map(|layer| scope.at("encoder.layers").at(layer).layer(|scope| config.layer(activation, scope)))
                 .collect(),
             rotary: of_model(model, sizes)?,
             activation,
@@ -152,9 +152,12 @@ impl NomicBert {
 impl Encoder for NomicBert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let angles = self.rotary.angles(&input.layout.positions(input.input_ids.device()), Kind::Float);
-        let sum = self.words.forward(&input.input_ids) + self.segments.forward(&input.token_type_ids); // [t, d]
+        let sum = input.words(&self.words, mode) + self.segments.forward(&input.token_type_ids); // [t, d]
         let x = self.dropout.forward(&self.norm.forward(&sum), mode); // [t, d]
-        through(x, &self.layers, trace, |layer, x| layer.forward(x, &angles, &input.layout, mode)) // [t, d]
+        let context = (angles, input.layout.clone(), mode);
+        through(x, &[], &self.layers, &context, trace, |layer, inputs, (angles, layout, mode)| {
+            layer.forward(&inputs[0], angles, layout, *mode) // [t, d]
+        })
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -8,8 +8,9 @@ use retune_attention::{Activation, Embedding, Mode};
 use tch::Tensor;
 
 use crate::bert::BertConfig;
-use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames, through};
+use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames};
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
@@ -19,7 +20,7 @@ use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
 pub(crate) struct Roberta {
     config: BertConfig,
     embeddings: AbsoluteEmbeddings,
-    layers: Vec<PostNormLayer>,
+    layers: Vec<Layer<PostNormLayer>>,
     /// The row of a sequence's first token in the table of positions.
     first_position: i64,
 }
@@ -41,7 +42,7 @@ impl Roberta {
                 &scope.at("embeddings"),
             ),
             layers: (0..parsed.num_hidden_layers)
-                .map(|layer| PostNormLayer::build(&sizes, &PostNormNames::BERT, &layers.at(layer)))
+                .map(|layer| layers.at(layer).layer(|scope| PostNormLayer::build(&sizes, &PostNormNames::BERT, scope)))
                 .collect(),
             first_position,
             config: parsed,
@@ -52,7 +53,7 @@ impl Roberta {
 impl Encoder for Roberta {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.embeddings.forward(input, mode); // [t, d]
-        through(x, &self.layers, trace, |layer, x| layer.forward(x, &input.layout, mode)) // [t, d]
+        through(x, &[], &self.layers, &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -25,6 +25,8 @@ pub struct SentenceEncoder {
     max_length: Option<usize>,
     parameters: ParameterSet,
     adapter: Option<Adapter>,
+    /// Whether layers are computed again in the backward pass.
+    recomputes: bool,
     /// Tensors that the encoder has no use for (a pooler), written back as they were.
     passengers: Vec<(String, Tensor)>,
 }
@@ -63,6 +65,7 @@ impl SentenceEncoder {
             max_length: None,
             parameters,
             adapter,
+            recomputes: false,
             passengers: Vec::new(),
         };
         for name in report.unexpected {
@@ -78,9 +81,24 @@ impl SentenceEncoder {
         Ok(loaded)
     }
 
+    /// The same encoder, but in training nothing is kept of a layer for the backward pass except its input: that pass computes the
+    /// layer again ([`Trace::Recompute`]). Gradients are the same to the bit.
+    pub fn recomputing(self) -> Self {
+        Self { recomputes: true, ..self }
+    }
+
+    fn trace(&self, input: &PackedInput, mode: Mode) -> Trace {
+        if !(self.recomputes && mode.is_train()) {
+            return Trace::Off;
+        }
+        // Made now, the copy of the offsets is that of the layers' clones of the layout too.
+        let _kept = input.layout.device_offsets(input.input_ids.device());
+        Trace::Recompute
+    }
+
     /// The embeddings of a packed batch: `[b, e]`.
     pub fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
-        let tokens = self.encoder.forward(input, mode, Trace::Off).last; // [t, d]
+        let tokens = self.encoder.forward(input, mode, self.trace(input, mode)).last; // [t, d]
         self.modules.forward(&tokens, &input.layout) // [b, e]
     }
 

@@ -33,6 +33,22 @@ impl Drop for AutocastGuard {
     }
 }
 
+/// Whether this thread's operations on a device run under autocast.
+///
+/// # Errors
+/// libtorch refuses.
+pub fn is_on(device: Device) -> Result<bool, TorchError> {
+    Ok(ffi::is_autocast_enabled(device.is_cuda())?)
+}
+
+/// Drops the casted copies of weights that autocast keeps.
+///
+/// # Errors
+/// libtorch refuses.
+pub fn clear() -> Result<(), TorchError> {
+    Ok(ffi::clear_autocast_cache()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,7 +60,9 @@ mod tests {
         {
             let _guard = AutocastGuard::bfloat16(Device::Cpu).unwrap();
             assert_eq!(a.matmul(&a).kind(), Kind::BFloat16);
+            assert!(is_on(Device::Cpu).unwrap());
         }
         assert_eq!(a.matmul(&a).kind(), Kind::Float);
+        assert!(!is_on(Device::Cpu).unwrap());
     }
 }

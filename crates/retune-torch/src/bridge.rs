@@ -97,6 +97,9 @@ pub(crate) mod ffi {
         /// Switches autocast to bfloat16 on or off for this thread; tells whether it was on.
         fn set_autocast_bfloat16(cuda: bool, enabled: bool) -> Result<bool>;
 
+        /// Whether this thread's operations on the device run under autocast.
+        fn is_autocast_enabled(cuda: bool) -> Result<bool>;
+
         /// Drops the casted copies of weights that autocast keeps within a step.
         fn clear_autocast_cache() -> Result<()>;
     }

@@ -7,6 +7,7 @@
 //! - [`autocast`]: mixed precision with a chosen type, on the CPU too.
 //! - [`cuda`]: finding CUDA at run time, so that one binary serves machines with and without a GPU.
 //! - [`operation`]: differentiable operations written in Rust; [`slices`], [`parallel`]: what they compute with.
+//! - [`recompute`]: less memory for one more forward pass.
 //! - [`mod@file`]: files mapped into memory.
 //!
 //! Every call that libtorch can refuse returns [`TorchError`]; nothing here panics on what a user gives.
@@ -20,6 +21,7 @@ pub mod operation;
 pub mod optim;
 pub mod parallel;
 pub mod random;
+pub mod recompute;
 pub mod slices;
 
 /// What libtorch refused, or could not be loaded.

@@ -9,7 +9,8 @@ use tch::Tensor;
 
 use crate::{TorchError, addresses, adopt, bridge::ffi};
 
-/// An operation with one output. It may remember what its forward pass computed.
+/// An operation with one output. It may remember what its forward pass computed. Where one of its passes panics, the call that
+/// led to it fails with the panic's message.
 pub trait Operation: Send {
     /// The output; nothing that is computed in here is recorded for gradients.
     fn forward(&mut self, inputs: &[Tensor]) -> Tensor;

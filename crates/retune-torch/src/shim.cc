@@ -190,6 +190,8 @@ bool set_autocast_bfloat16(bool cuda, bool enabled) {
   return before;
 }
 
+bool is_autocast_enabled(bool cuda) { return at::autocast::is_autocast_enabled(cuda ? at::kCUDA : at::kCPU); }
+
 void clear_autocast_cache() { at::autocast::clear_cache(); }
 
 }  // namespace retune

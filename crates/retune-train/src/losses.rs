@@ -81,17 +81,22 @@ pub fn huber(predictions: &Tensor, targets: &Tensor, delta: f64) -> Tensor {
 /// `*ForQuestionAnswering`, except that there padding takes part in the softmax.
 pub fn spans(logits: &Tensor, layout: &SequenceLayout, starts: &Tensor, ends: &Tensor) -> Tensor {
     let logits = logits.to_kind(Kind::Float); // [t, 2]
-    let sequence = layout.sequence_of_token(logits.device()); // [t]
-    let shape = [layout.sequences() as i64, 2];
-    // The largest of each sequence keeps the exponentials finite; as a constant it leaves the gradient as it is.
-    let largest = Tensor::full(shape, f64::NEG_INFINITY, (Kind::Float, logits.device()));
-    let places = sequence.unsqueeze(1).expand_as(&logits); // [t, 2]
-    let largest = largest.internal_scatter_reduce(0, &places, &logits.detach(), "amax", true); // [b, 2]
-    let scaled = (&logits - largest.index_select(0, &sequence)).exp(); // [t, 2]
-    let sums = Tensor::zeros(shape, (Kind::Float, logits.device())).index_add(0, &sequence, &scaled); // [b, 2]
-    let log_sums = sums.log() + largest; // [b, 2]
+    let log_sums = log_sums_of_sequences(&logits, layout); // [b, 2]
     let at = |positions: &Tensor, side: i64| logits.select(1, side).index_select(0, positions).sum(Kind::Float);
     (log_sums.sum(Kind::Float) - at(starts, 0) - at(ends, 1)) / 2.0
+}
+
+/// The logarithm of the sum of the exponentials of each sequence's numbers: `numbers` is `[t, n]` in float32, the result `[b, n]`.
+pub(crate) fn log_sums_of_sequences(numbers: &Tensor, layout: &SequenceLayout) -> Tensor {
+    let sequence = layout.sequence_of_token(numbers.device()); // [t]
+    let shape = [layout.sequences() as i64, numbers.size()[1]];
+    // The largest of each sequence keeps the exponentials finite; as a constant it leaves the gradient as it is.
+    let largest = Tensor::full(shape, f64::NEG_INFINITY, (Kind::Float, numbers.device()));
+    let places = sequence.unsqueeze(1).expand_as(numbers); // [t, n]
+    let largest = largest.internal_scatter_reduce(0, &places, &numbers.detach(), "amax", true); // [b, n]
+    let scaled = (numbers - largest.index_select(0, &sequence)).exp(); // [t, n]
+    let sums = Tensor::zeros(shape, (Kind::Float, numbers.device())).index_add(0, &sequence, &scaled); // [b, n]
+    sums.log() + largest // [b, n]
 }
 
 /// Each anchor's partner against all other candidates, by cosine times `scale`: `anchors` is `[n, e]`, `candidates`

@@ -1,6 +1,7 @@
 //! Which parameters move, and when: all, an adapter's, biases, the head; some never; layers one after another.
 
 use retune_models::adapters::{self, AdapterConfig, Ia3, Lora, Names, Targets};
+use retune_models::parameter_names::layer_of;
 use retune_models::{Part, Trainable};
 use retune_recipe::{AdapterKind, AdapterPlan, Plan, Trained};
 use tch::Tensor;
@@ -8,7 +9,6 @@ use tch::Tensor;
 use crate::TrainError;
 use crate::checkpoint::NamedTensors;
 use crate::network::Network;
-use crate::optimizers::layer;
 
 /// The adapter that a plan asks for, new; `None` where it asks for none.
 pub(crate) fn adapter(plan: &AdapterPlan) -> Option<AdapterConfig> {
@@ -72,10 +72,10 @@ impl Thaw {
     pub(crate) fn new(every: usize, network: &Network) -> Self {
         let moving = network.parameters().parameters().iter().filter(|one| one.tensor.requires_grad());
         let base: Vec<_> = moving.filter(|one| one.part != Part::Head).collect();
-        let layers = base.iter().filter_map(|one| layer(&one.name)).max().map_or(0, |last| last + 1);
+        let layers = base.iter().filter_map(|one| layer_of(&one.name)).max().map_or(0, |last| last + 1);
         let mut stages: Vec<Vec<Tensor>> = (0..=layers).map(|_| Vec::new()).collect();
         for one in base {
-            let stage = layer(&one.name).map_or(layers, |layer| layers - 1 - layer);
+            let stage = layer_of(&one.name).map_or(layers, |layer| layers - 1 - layer);
             stages[stage].push(one.tensor.shallow_clone());
         }
         Self { every: every as u64, stages }

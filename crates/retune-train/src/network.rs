@@ -50,6 +50,14 @@ impl Network {
         }
     }
 
+    /// The same network, which in training computes layers again in the backward pass instead of keeping what they computed.
+    pub fn recomputing(self) -> Self {
+        match self {
+            Self::Headed(model) => Self::Headed(model.recomputing()),
+            Self::Sentence(encoder) => Self::Sentence(encoder.recomputing()),
+        }
+    }
+
     /// The outputs of a packed batch: `[b, w]`, or `[t, w]` where the head reads tokens; with `positions`, `[m]` in int64,
     /// those of these tokens alone.
     pub fn forward(&self, input: &PackedInput, positions: Option<&Tensor>, mode: Mode) -> Tensor {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use retune_data::{EpochOrder, Sampler};
 use retune_models::registry::Architecture;
 use retune_models::{AdapterSource, HeadPolicy, LoadOptions, LoadReport, ModelConfig};
-use retune_recipe::{Plan, Sampling, Trained};
+use retune_recipe::{AdapterKind, Plan, Sampling, Trained};
 use tch::Device;
 
 use crate::TrainError;
@@ -44,6 +44,8 @@ impl<T: Task> Trainer<T> {
         };
         let (network, load_report) =
             Network::load(&source.directory, &config, task.output(), &options, plan.data.max_length)?;
+        draw_top_layers(&plan, &network)?;
+        let network = if plan.train.recompute { network.recomputing() } else { network };
         let moved = moving::choose(&plan, &network)?;
         let thaw = plan.train.unfreeze_every.map(|every| Thaw::new(every, &network));
         let tokenizer =
@@ -154,6 +156,26 @@ impl<T: Task> Trainer<T> {
     pub fn network(&self) -> &Network {
         &self.network
     }
+}
+
+/// Draws the encoder's top layers anew, where the plan asks for it.
+fn draw_top_layers(plan: &Plan, network: &Network) -> Result<(), TrainError> {
+    let layers = plan.regularization.reinitialized_layers;
+    // They would stay as they were drawn, or nearly.
+    let others = match (plan.adapter.kind, plan.train.trained) {
+        (AdapterKind::None, Trained::All) => None,
+        (AdapterKind::None, trained) => Some(format!("train.trained = \"{trained}\"")),
+        (kind, _) => Some(format!("adapter.kind = \"{kind}\"")),
+    };
+    if let Some(others) = others.filter(|_| layers > 0) {
+        let reason = format!(
+            "regularization.reinitialized_layers cannot go with {others}: layers that are drawn anew must be trained whole; \
+             leave one of them out"
+        );
+        return Err(TrainError::Input { reason });
+    }
+    network.parameters().draw_top_layers(layers, network.sizes().initializer_range)?;
+    Ok(())
 }
 
 /// How rows are drawn.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use retune_attention::Mode;
+use retune_models::PackedInput;
 use retune_recipe::NonFinite;
 use retune_torch::optim::{global_norm, scale};
 use tch::{Device, Tensor};
@@ -14,6 +14,7 @@ use crate::features::Features;
 use crate::memory::within_memory;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
+use crate::passes;
 use crate::task::{Batch, Encoded, Task};
 
 /// What a step needs besides the model and the rows.
@@ -27,6 +28,10 @@ pub struct StepSettings {
     pub max_gradient_norm: f64,
     /// The size that each element of a gradient is clipped to before; 0 turns it off.
     pub max_gradient_value: f64,
+    /// The weight of the divergence between two passes (R-Drop); 0 for one pass.
+    pub r_drop: f64,
+    /// The size `α` of the noise on the word embeddings (NEFTune); `None` or 0 for none.
+    pub embedding_noise: Option<f64>,
     /// What happens at a loss or gradient that is not finite.
     pub non_finite: NonFinite,
     /// The step's number, from 1, for messages.
@@ -192,15 +197,10 @@ fn backward<T: Task>(
 ) -> Result<(Tensor, Vec<Tensor>), TrainError> {
     let device = settings.computation.device;
     let batch = part.on_device(device);
-    let input = to_input(&batch.packed, device)?;
-    let positions = batch.positions_on(device);
+    let input = PackedInput { embedding_noise: settings.embedding_noise, ..to_input(&batch.packed, device)? };
 
     let autocast = settings.computation.autocast()?;
-    let outputs = match features {
-        Some(features) => features.outputs(network, &batch.packed.rows, Mode::Train, &settings.computation),
-        None => network.forward(&input, positions.as_ref(), Mode::Train),
-    };
-    let loss = task.loss(&outputs, &batch, &input.layout) / weight;
+    let loss = passes::loss(network, task, &batch, &input, features, settings)? / weight;
     drop(autocast);
 
     let leaves: Vec<&Tensor> = moving.iter().map(|place| parameters[*place]).collect();

@@ -106,6 +106,19 @@ pub trait Task: Debug + Sized {
     /// its device.
     fn loss(&self, outputs: &Tensor, batch: &Batch, layout: &retune_attention::SequenceLayout) -> Tensor;
 
+    /// How far apart two outputs of the output layer for one batch are, summed and weighed as the loss is
+    /// ([`divergences`](crate::divergences)): R-Drop makes it small. `None` where the outputs are neither distributions nor
+    /// numbers.
+    fn divergence(
+        &self,
+        _first: &Tensor,
+        _second: &Tensor,
+        _batch: &Batch,
+        _layout: &retune_attention::SequenceLayout,
+    ) -> Option<Tensor> {
+        None
+    }
+
     /// A batch to be evaluated; `sequences` are places in the tokenised data.
     ///
     /// # Errors

@@ -204,6 +204,8 @@ impl<T: Task> Trainer<T> {
             learning_rate: self.pace.rate(state.step, &state.plateau),
             max_gradient_norm: self.plan.train.max_grad_norm,
             max_gradient_value: self.plan.train.max_grad_value,
+            r_drop: self.plan.regularization.r_drop,
+            embedding_noise: Some(self.plan.regularization.neftune_alpha),
             non_finite: self.plan.train.non_finite,
             step: state.step + 1,
         }

@@ -103,6 +103,12 @@ macro_rules! killed_under {
 }
 
 killed_under! {
+    adamw: [];
+    exponential_mean: ["regularization.ema_decay=0.9"];
+    mean_of_the_second_half: ["regularization.average_from=0.5"];
+    lora: ["adapter.kind=lora", "adapter.dropout=0.1", "adapter.targets=all-linear"];
+    head_alone: ["train.trained=head"];
+    layers_thawed: ["train.unfreeze_every=3"];
     sgd: ["optimizer.kind=sgd", "optimizer.nesterov=true"];
     adafactor: ["optimizer.kind=adafactor"];
     lion: ["optimizer.kind=lion"];

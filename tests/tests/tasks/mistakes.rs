@@ -133,3 +133,11 @@ fn data_in_which_nothing_is_asked() -> Result<()> {
     assert_says(&Work::new(lesson)?.refused(&few), &["dev.jsonl", "none was masked", "0.000001", "data.validation"]);
     Ok(())
 }
+
+#[test]
+fn r_drop_of_vectors() -> Result<()> {
+    let work = Work::new(pairs())?;
+    let message = work.refused(&["--set", "regularization.r_drop=1.0"]);
+    assert_says(&message, &["regularization.r_drop", "embeddings", "leave it out"]);
+    Ok(())
+}

@@ -39,3 +39,21 @@ fn the_same_seed_twice_gives_the_same_predictions() -> Result<()> {
     }
     Ok(())
 }
+
+/// Two passes without dropout are the same pass: a task that compared them wrongly would see a divergence.
+#[test]
+fn r_drop_without_dropout_changes_no_bit_of_a_run_whatever_it_learns() -> Result<()> {
+    for lesson in all().into_iter().filter(|lesson| lesson.kind != "embeddings") {
+        let work = Work::new(lesson)?;
+        let steps = ["--set", "train.max_steps=4", "--set", "train.micro_batch_size=2"];
+        work.trains("one", &steps)?;
+        work.trains("two", &[&steps[..], &["--set", "regularization.r_drop=3.0"]].concat())?;
+        let [one, two] = ["one", "two"].map(|run| fs::read(work.path(run).join("model/model.safetensors")));
+        assert!(one? == two?, "{}: the models differ", work.lesson.kind);
+        let losses = |run: &str| -> Result<Vec<serde_json::Value>> {
+            Ok(work.records(run, "train")?.into_iter().map(|mut record| record["loss"].take()).collect())
+        };
+        assert_eq!(losses("two")?, losses("one")?, "{}", work.lesson.kind);
+    }
+    Ok(())
+}

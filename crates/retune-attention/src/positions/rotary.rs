@@ -120,6 +120,13 @@ pub struct Angles {
     planes: Planes,
 }
 
+impl Clone for Angles {
+    /// The same tensors, not copies of them.
+    fn clone(&self) -> Self {
+        Self { cos: self.cos.shallow_clone(), sin: self.sin.shallow_clone(), planes: self.planes }
+    }
+}
+
 impl Rotary {
     /// The paper's, for heads of this size.
     pub fn new(head_size: i64, base: f64) -> Self {

@@ -8,6 +8,7 @@
 //! - LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the rate of the B matrices is `ratio` times that of the A matrices.
 //! - Patterns of names, with a rate and a decay of their own.
 
+use retune_models::parameter_names::layer_of;
 use tch::Tensor;
 
 use super::pattern;
@@ -92,7 +93,7 @@ pub fn groups<'a>(
     let parameters: Vec<(&str, &Tensor)> = parameters.into_iter().collect();
     let names: Vec<&str> = parameters.iter().map(|(name, _)| *name).collect();
     check(&names, settings)?;
-    let layers = names.iter().filter_map(|name| layer(name)).max().map_or(0, |last| last + 1);
+    let layers = names.iter().filter_map(|name| layer_of(name)).max().map_or(0, |last| last + 1);
     let mut groups: Vec<ParameterGroup> = Vec::new();
     for (place, (name, tensor)) in parameters.into_iter().enumerate() {
         let (rate, weight_decay) = numbers(name, layers, settings);
@@ -132,22 +133,11 @@ fn numbers(name: &str, layers: usize, settings: &GroupSettings) -> (f64, f64) {
 
 /// How many layers lie above a parameter, itself included; 0 for what belongs to no layer and is no embedding.
 fn depth(name: &str, layers: usize) -> usize {
-    match layer(name) {
+    match layer_of(name) {
         Some(layer) => layers - layer,
         None if is_embedding(name) => layers + 1,
         None => 0,
     }
-}
-
-/// The number after `layer` or `layers` in a name, from 0: `bert.encoder.layer.3.output.dense.weight`. ALBERT's layers that are
-/// used again and again are one (`albert_layer_groups.0`). DeBERTa's convolution belongs to the lowest, whose output it joins.
-pub(crate) fn layer(name: &str) -> Option<usize> {
-    let parts: Vec<&str> = name.split('.').collect();
-    parts.windows(2).find_map(|pair| match *pair {
-        ["layer" | "layers" | "albert_layer_groups", number] => number.parse().ok(),
-        ["encoder", "conv"] => Some(0),
-        _ => None,
-    })
 }
 
 /// Whether a parameter is an embedding, its norm or projection, or positions that all layers share; `encoder.LayerNorm` is the
@@ -178,7 +168,7 @@ fn check(names: &[&str], settings: &GroupSettings) -> Result<(), GroupError> {
             let what = "the layer-wise decay of the learning rate".to_owned();
             return Err(GroupError::OutOfRange { what, value: factor, range: "above 0 and at most 1" });
         }
-        if !names.iter().any(|name| layer(name).is_some()) {
+        if !names.iter().any(|name| layer_of(name).is_some()) {
             return Err(GroupError::NoLayers);
         }
     }

@@ -20,7 +20,6 @@ use tch::{Device, Kind, Tensor};
 
 pub use adafactor::Adafactor;
 pub use adamw::AdamW;
-pub(crate) use groups::layer;
 pub use groups::{GroupError, GroupSettings, ParameterGroup, PatternSettings, groups, has_decay};
 pub use lion::Lion;
 pub use schedule_free::ScheduleFreeAdamW;

@@ -153,6 +153,10 @@ impl Task for Classification {
         self.loss.sum(outputs, &batch.targets[0])
     }
 
+    fn divergence(&self, first: &Tensor, second: &Tensor, batch: &Batch, _layout: &SequenceLayout) -> Option<Tensor> {
+        Some(self.loss.divergence(first, second, &batch.targets[0]))
+    }
+
     fn score(
         &self,
         examples: &Self::Examples,

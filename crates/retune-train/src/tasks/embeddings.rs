@@ -57,6 +57,12 @@ impl Embeddings {
                  leave them out, or choose another task.loss",
             );
         }
+        if plan.regularization.r_drop > 0.0 {
+            return unsuited(
+                "regularization.r_drop cannot go with embeddings: R-Drop compares distributions over classes, or numbers, and a \
+                 vector is neither; leave it out",
+            );
+        }
         let pooling = match plan.task.pooling {
             PoolingChoice::Auto => None,
             PoolingChoice::Mean => Some(PoolingMode::Mean),

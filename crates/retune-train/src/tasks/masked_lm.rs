@@ -215,6 +215,10 @@ impl Task for MaskedLanguageModel {
         CrossEntropy::plain().sum(outputs, &batch.targets[0])
     }
 
+    fn divergence(&self, first: &Tensor, second: &Tensor, batch: &Batch, _layout: &SequenceLayout) -> Option<Tensor> {
+        Some(CrossEntropy::plain().divergence(first, second, &batch.targets[0]))
+    }
+
     fn evaluation_batch(&self, encoded: &Encoded<MaskTargets>, sequences: &[usize]) -> Result<Batch, TrainError> {
         if encoded.targets.to_fill {
             return self.masks(encoded, sequences);

@@ -17,6 +17,7 @@ use tch::Tensor;
 use super::probabilities::{between, sigmoid};
 use super::texts::{self, Tables, TextExamples, class_weights, label_column};
 use crate::TrainError;
+use crate::divergences;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Evaluation, Score};
 use crate::losses::binary_cross_entropy;
@@ -199,6 +200,10 @@ impl Task for MultiLabel {
 
     fn loss(&self, outputs: &Tensor, batch: &Batch, _layout: &SequenceLayout) -> Tensor {
         binary_cross_entropy(outputs, &batch.targets[0], self.positive_weights.as_ref())
+    }
+
+    fn divergence(&self, first: &Tensor, second: &Tensor, _batch: &Batch, _layout: &SequenceLayout) -> Option<Tensor> {
+        Some(divergences::binary(first, second))
     }
 
     fn score(

@@ -31,6 +31,12 @@ impl MultipleChoice {
         (row * choices..(row + 1) * choices).map(|sequence| outputs.of(sequence)[0]).collect()
     }
 
+    /// The outputs of a batch, `[n·k, 1]`, with those of an example side by side: `[n, k]`.
+    fn by_example(outputs: &Tensor, batch: &Batch) -> Tensor {
+        let places = &batch.targets[0]; // [n, k]
+        outputs.squeeze_dim(1).index_select(0, &places.reshape([-1])).view_as(places)
+    }
+
     fn groups(table: &Table, plan: &DataPlan, columns: &[String]) -> Result<Vec<Vec<Text>>, TrainError> {
         let contexts = column(table, &plan.text[0])?;
         let openings = plan.text.get(1).map(|name| column(table, name)).transpose()?;
@@ -171,9 +177,12 @@ impl Task for MultipleChoice {
     }
 
     fn loss(&self, outputs: &Tensor, batch: &Batch, _layout: &SequenceLayout) -> Tensor {
-        let places = &batch.targets[0];
-        let logits = outputs.squeeze_dim(1).index_select(0, &places.reshape([-1])).view_as(places); // [n, k]
-        CrossEntropy::plain().sum(&logits, &batch.targets[1])
+        CrossEntropy::plain().sum(&Self::by_example(outputs, batch), &batch.targets[1])
+    }
+
+    fn divergence(&self, first: &Tensor, second: &Tensor, batch: &Batch, _layout: &SequenceLayout) -> Option<Tensor> {
+        let [first, second] = [first, second].map(|outputs| Self::by_example(outputs, batch)); // [n, k]
+        Some(CrossEntropy::plain().divergence(&first, &second, &batch.targets[1]))
     }
 
     fn score(

@@ -19,6 +19,7 @@ use tch::Tensor;
 use super::probabilities::log_softmax;
 use super::texts;
 use crate::TrainError;
+use crate::divergences;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Evaluation, Score};
 use crate::losses::spans;
@@ -203,6 +204,10 @@ impl Task for QuestionAnswering {
 
     fn loss(&self, outputs: &Tensor, batch: &Batch, layout: &SequenceLayout) -> Tensor {
         spans(outputs, layout, &batch.targets[0], &batch.targets[1])
+    }
+
+    fn divergence(&self, first: &Tensor, second: &Tensor, _batch: &Batch, layout: &SequenceLayout) -> Option<Tensor> {
+        Some(divergences::spans(first, second, layout))
     }
 
     fn score(

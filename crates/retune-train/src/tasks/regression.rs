@@ -12,6 +12,7 @@ use tch::Tensor;
 
 use super::texts::{self, TextExamples, label_column};
 use crate::TrainError;
+use crate::divergences;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Evaluation, Score};
 use crate::losses::{huber, squared_error};
@@ -125,6 +126,10 @@ impl Task for Regression {
             Some(delta) => huber(&outputs, &batch.targets[0], delta),
             None => squared_error(&outputs, &batch.targets[0]),
         }
+    }
+
+    fn divergence(&self, first: &Tensor, second: &Tensor, _batch: &Batch, _layout: &SequenceLayout) -> Option<Tensor> {
+        Some(divergences::squared_difference(first, second))
     }
 
     fn score(

@@ -186,6 +186,10 @@ impl Task for TokenClassification {
         self.loss.sum(outputs, &batch.targets[0])
     }
 
+    fn divergence(&self, first: &Tensor, second: &Tensor, batch: &Batch, _layout: &SequenceLayout) -> Option<Tensor> {
+        Some(self.loss.divergence(first, second, &batch.targets[0]))
+    }
+
     fn score(
         &self,
         examples: &Sentences,

@@ -161,8 +161,41 @@ def cosine():
     yield case(loss, {"side_0": draw(4, 5), "side_1": draw(4, 5)}, targets=targets)
 
 
+def divergence():
+    """R-Drop's: the mean of both directions of torch's KL divergence, of each kind of output that tasks have."""
+    def both(p, q):
+        """Of logarithms of probabilities, over the last dimension."""
+        one = functional.kl_div(q, p, reduction="none", log_target=True).sum(-1)
+        other = functional.kl_div(p, q, reduction="none", log_target=True).sum(-1)
+        return (one + other) / 2
+
+    labels = [2, IGNORED, 0, 3, IGNORED, 1]
+    for weight in [None, [0.5, 2.0, 1.25, 4.0]]:
+        counts = torch.tensor([0 if label == IGNORED else 1 if weight is None else weight[label] for label in labels]).double()
+
+        def classes(first, second):
+            return (counts * both(first.log_softmax(-1), second.log_softmax(-1))).sum()
+
+        yield case(classes, {"first": draw(6, 4), "second": draw(6, 4)}, form="classes", labels=labels, weights=weight)
+
+    def binary(first, second):
+        sides = [torch.stack([functional.logsigmoid(x), functional.logsigmoid(-x)], -1) for x in (first, second)]
+        return both(*sides).sum()
+
+    yield case(binary, {"first": draw(5, 3), "second": draw(5, 3)}, form="binary")
+    lengths = [4, 1, 7, 2]
+
+    def spans(first, second):
+        parts = zip(first.split(lengths), second.split(lengths))
+        return sum(both(p.T.log_softmax(-1), q.T.log_softmax(-1)).sum() for p, q in parts) / 2
+
+    yield case(spans, {"first": draw(14, 2, scale=4.0), "second": draw(14, 2, scale=4.0)}, form="spans", lengths=lengths)
+    numbers = {"first": draw(9), "second": draw(9)}
+    yield case(lambda first, second: functional.mse_loss(first, second, reduction="sum"), numbers, form="numbers")
+
+
 def main():
-    families = [cross_entropy, focal, binary, regression, spans, multiple_negatives, triplet, cosine]
+    families = [cross_entropy, focal, binary, regression, spans, multiple_negatives, triplet, cosine, divergence]
     versions = {"torch": torch.__version__, "sentence-transformers": sentence_transformers.__version__}
     golden = {"versions": versions, **{family.__name__: list(family()) for family in families}}
     Path(__file__).with_suffix(".json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")

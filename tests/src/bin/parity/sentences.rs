@@ -65,6 +65,7 @@ fn embed(encoder: &SentenceEncoder, tokenizer: &TextTokenizer, job: &Job) -> Res
         input_ids: Tensor::from_slice(&ids),
         token_type_ids: Tensor::from_slice(&types),
         layout: SequenceLayout::from_offsets(offsets)?,
+        embedding_noise: None,
     };
     Ok(encoder.forward(&input, Mode::Evaluate)) // [b, e]
 }

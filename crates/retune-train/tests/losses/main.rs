@@ -1,6 +1,8 @@
-//! Losses against PyTorch and sentence-transformers: `golden/losses.py` says what is in `golden/losses.json`.
+//! Losses and divergences against PyTorch and sentence-transformers: `golden/losses.py` says what is in `golden/losses.json`.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Clippy excuses test functions, not their helpers.
+
+mod divergences;
 
 use retune_attention::SequenceLayout;
 use retune_train::losses::{
@@ -14,7 +16,7 @@ const CLOSE: f64 = 1e-5;
 
 /// The cases of a family.
 fn cases(family: &str) -> Vec<Value> {
-    let mut all: Value = serde_json::from_str(include_str!("golden/losses.json")).unwrap();
+    let mut all: Value = serde_json::from_str(include_str!("../golden/losses.json")).unwrap();
     match all[family].take() {
         Value::Array(cases) if !cases.is_empty() => cases,
         other => panic!("{family}: {other}"),
