@@ -76,7 +76,7 @@ fn mistakes_are_named() -> Result<()> {
     let job = Job::new()?;
     recipe(&job, "[sweep]\ntrails = 3\n")?;
     let message = job.refused(job.command(&["sweep", "recipe.toml"]));
-    assert!(message.contains("recipe.toml:13") && message.contains("sweep.trials"), "{message}");
+    assert!(message.contains("recipe.toml:14") && message.contains("sweep.trials"), "{message}");
     let message = job.refused(job.command(&["sweep", "--resume", "nowhere"]));
     assert!(message.contains("nowhere is not a search"), "{message}");
     let message = job.refused(job.command(&["curve", "recipe.toml", "--fractions", "1.5"]));

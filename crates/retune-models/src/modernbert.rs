@@ -10,15 +10,16 @@
 //! Queries and keys are rotated by their positions. Most layers look at a window around each token, every third at the
 //! whole sequence; the two types of layers have frequencies of their own.
 
+mod config;
+
 use retune_attention::positions::rotary::{Angles, Rotary};
 use retune_attention::{
     Activation, Attention, Dropout, Embedding, GatedFeedForward, GatedProjection, LayerNorm, Linear, Mode,
     SequenceLayout, Visibility,
 };
-use serde::Deserialize;
-use serde_json::json;
 use tch::{Kind, Tensor};
 
+use self::config::{LayerType, ModernBertConfig, Pooling};
 use crate::heads::{Head, HeadKind, HeadSpec, Reads, Transform};
 use crate::layer::{Layer, through};
 use crate::parameters::Scope;
@@ -27,99 +28,7 @@ use crate::rope::{RopeSizes, of_layer_type};
 use crate::rotary_layers::{PreNormRotaryLayer, RotaryAttention};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
 
-/// The keys of `config.json`.
-#[derive(Debug, Clone, Deserialize)]
-struct ModernBertConfig {
-    vocab_size: i64,
-    hidden_size: i64,
-    intermediate_size: i64,
-    num_hidden_layers: usize,
-    num_attention_heads: i64,
-    hidden_activation: String,
-    max_position_embeddings: i64,
-    initializer_range: f64,
-    norm_eps: f64,
-    norm_bias: bool,
-    pad_token_id: Option<i64>,
-    attention_bias: bool,
-    attention_dropout: f64,
-    layer_types: Option<Vec<LayerType>>,
-    global_attn_every_n_layers: usize,
-    local_attention: i64,
-    embedding_dropout: f64,
-    mlp_bias: bool,
-    mlp_dropout: f64,
-    decoder_bias: bool,
-    classifier_pooling: Pooling,
-    classifier_dropout: f64,
-    classifier_bias: bool,
-    classifier_activation: String,
-    tie_word_embeddings: bool,
-}
-
-/// How far a layer's tokens see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-enum LayerType {
-    #[serde(rename = "full_attention")]
-    Full,
-    #[serde(rename = "sliding_attention")]
-    Sliding,
-}
-
-/// What stands for a sequence.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Pooling {
-    Cls,
-    Mean,
-}
-
 impl ModernBertConfig {
-    /// Reads and checks them.
-    fn read(config: &ModelConfig) -> Result<Self, ModelError> {
-        let defaults = json!({
-            "vocab_size": 50_368, "hidden_size": 768, "intermediate_size": 1152, "num_hidden_layers": 22,
-            "num_attention_heads": 12, "hidden_activation": "gelu", "max_position_embeddings": 8192,
-            "initializer_range": 0.02, "norm_eps": 1e-5, "norm_bias": false, "pad_token_id": 50_283,
-            "attention_bias": false, "attention_dropout": 0.0, "global_attn_every_n_layers": 3,
-            "local_attention": 128, "embedding_dropout": 0.0, "mlp_bias": false, "mlp_dropout": 0.0,
-            "decoder_bias": true, "classifier_pooling": "cls", "classifier_dropout": 0.0, "classifier_bias": false,
-            "classifier_activation": "gelu", "tie_word_embeddings": true,
-        });
-        let parsed: Self = config.filled(defaults).parse()?;
-        config.require_sizes(&[
-            ("vocab_size", parsed.vocab_size),
-            ("hidden_size", parsed.hidden_size),
-            ("intermediate_size", parsed.intermediate_size),
-            ("num_attention_heads", parsed.num_attention_heads),
-            ("max_position_embeddings", parsed.max_position_embeddings),
-            ("global_attn_every_n_layers", parsed.global_attn_every_n_layers as i64),
-            ("local_attention", parsed.local_attention),
-        ])?;
-        config.require_divisor("num_attention_heads", parsed.num_attention_heads, parsed.hidden_size)?;
-        config.require_probabilities(&[
-            ("attention_dropout", parsed.attention_dropout),
-            ("embedding_dropout", parsed.embedding_dropout),
-            ("mlp_dropout", parsed.mlp_dropout),
-            ("classifier_dropout", parsed.classifier_dropout),
-        ])?;
-        if let Some(types) = &parsed.layer_types
-            && types.len() != parsed.num_hidden_layers
-        {
-            let found = format!("{} types for {} layers", types.len(), parsed.num_hidden_layers);
-            return Err(config.unsupported("layer_types", found, "one type for each layer"));
-        }
-        Ok(parsed)
-    }
-
-    fn layer_type(&self, layer: usize) -> LayerType {
-        match &self.layer_types {
-            Some(types) => types[layer],
-            None if layer.is_multiple_of(self.global_attn_every_n_layers) => LayerType::Full,
-            None => LayerType::Sliding,
-        }
-    }
-
     fn norm(&self, scope: &Scope<'_>) -> LayerNorm {
         let norm = scope.layer_norm_without_bias(self.hidden_size, self.norm_eps);
         LayerNorm { bias: self.norm_bias.then(|| scope.bias(self.hidden_size)), ..norm }

@@ -13,7 +13,7 @@ use crate::sections::{
     SchedulePlan, TaskPlan, TrainPlan,
 };
 use crate::value::{Field, PlanValue, Value};
-use crate::{AdapterKind, LossChoice, OptimizerKind, Sampling, SelectionMetric, TaskKind};
+use crate::{AdapterKind, LossChoice, OptimizerKind, Sampling, SelectionMetric, TaskKind, Trained};
 
 impl Recipe {
     /// Fills in the defaults and checks the whole.
@@ -189,20 +189,26 @@ impl Resolver<'_> {
                 self.contradiction("data.train", held_out, reason);
             }
         }
+        // By value, not by being said: a plan says every key.
+        let has_mean = self.optional("regularization.ema_decay").is_some_and(|decay: f64| decay > 0.0);
+        let has_late_mean = self.optional("regularization.average_from").is_some_and(|from: f64| from < 1.0);
         let is_free = self.optional("optimizer.kind") == Some(OptimizerKind::ScheduleFree);
-        if is_free {
+        for (key, _) in [("regularization.ema_decay", has_mean), ("regularization.average_from", has_late_mean)]
+            .into_iter()
+            .filter(|(_, means)| is_free && *means)
+        {
             let reason = "schedule-free AdamW evaluates a mean of the parameters already; leave one of them out";
-            self.contradiction("optimizer.kind", "regularization.ema_decay", reason);
-            self.contradiction("optimizer.kind", "regularization.average_from", reason);
-            let reason = "schedule-free AdamW keeps its rate after the warm-up; leave one of them out";
-            self.contradiction("optimizer.kind", "schedule.kind", reason);
+            self.contradiction("optimizer.kind", key, reason);
         }
-        let reason = "only one mean of the parameters can be kept; leave one of them out";
-        self.contradiction("regularization.ema_decay", "regularization.average_from", reason);
-        let adapts = self.optional("adapter.kind").is_some_and(|kind: AdapterKind| kind != AdapterKind::None);
-        if adapts {
-            let reason = "an adapter is trained with the head, and nothing else; leave one of them out";
-            self.contradiction("adapter.kind", "train.trained", reason);
+        if has_mean && has_late_mean {
+            let reason = "only one mean of the parameters can be kept; leave one of them out";
+            self.contradiction("regularization.ema_decay", "regularization.average_from", reason);
+        }
+        if self.optional("adapter.kind").is_some_and(|kind: AdapterKind| kind != AdapterKind::None) {
+            if self.optional("train.trained").is_some_and(|trained: Trained| trained != Trained::All) {
+                let reason = "an adapter is trained with the head, and nothing else; leave one of them out";
+                self.contradiction("adapter.kind", "train.trained", reason);
+            }
             let reason = "a stored adapter is of a kind already; leave adapter.kind out";
             self.contradiction("adapter.kind", "adapter.path", reason);
         }

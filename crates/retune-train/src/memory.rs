@@ -21,7 +21,7 @@ pub(crate) fn within_memory<R>(compute: impl FnOnce() -> Result<R, TrainError>) 
     match catch_unwind(AssertUnwindSafe(compute)) {
         Ok(Err(error)) if is_lack_of_memory(&error.to_string()) => Err(TrainError::OutOfMemory),
         // Of an operation of ours, which C++ called.
-        Ok(Err(error)) if error.to_string().contains(PANICKED) => panic!("{error}"),
+        Ok(Err(error)) if error.to_string().contains(PANICKED) => resume_unwind(Box::new(error.to_string())),
         Ok(computed) => computed,
         Err(panic) => {
             let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());

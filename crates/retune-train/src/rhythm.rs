@@ -73,7 +73,9 @@ mod tests {
     /// The rhythm under these assignments, of so many batches in an epoch.
     fn rhythm(assignments: &[&str], batches: usize) -> Result<Rhythm, RecipeError> {
         let mut recipe = Recipe::new();
-        for assignment in ["data.train=train.csv", "data.text=text", "data.label=label"].iter().chain(assignments) {
+        for assignment in
+            ["model.path=model", "data.train=train.csv", "data.text=text", "data.label=label"].iter().chain(assignments)
+        {
             recipe.set_assignment(assignment);
         }
         Ok(Rhythm::new(&recipe.resolve()?, batches))

@@ -223,8 +223,8 @@ fn not_finite(
 ) -> TrainError {
     let is_wrong = |gradient: &Tensor| gradient.defined() && gradient.isfinite().all().int64_value(&[]) == 0;
     let (what, value, place) = if numbers.loss.is_finite() {
-        let named = moved.iter().zip(gradients);
-        let first = named.filter(|(_, gradient)| is_wrong(gradient)).last();
+        let mut named = moved.iter().zip(gradients);
+        let first = named.rfind(|(_, gradient)| is_wrong(gradient));
         let place = first.map(|((name, _), _)| format!(", first in the gradient of {name}"));
         ("gradient norm", numbers.gradient_norm, place)
     } else {

@@ -10,7 +10,11 @@ fn unequal_rows() -> String {
         0 => format!("a {}good film,positive\n", "very ".repeat(11)),
         1 => "bad film,negative\n".to_owned(),
         _ => {
-            format!("the {}bad film,{}\n", "very ".repeat(row % 7), if row % 2 == 0 { "positive" } else { "negative" })
+            format!(
+                "the {}bad film,{}\n",
+                "very ".repeat(row % 7),
+                if row.is_multiple_of(2) { "positive" } else { "negative" }
+            )
         }
     };
     format!("text,label\n{}", (0..24).map(row).collect::<String>())

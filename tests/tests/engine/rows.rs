@@ -50,7 +50,7 @@ fn a_smaller_share_of_the_rows_is_part_of_a_larger() -> Result<()> {
 fn a_rare_class_is_drawn_as_often_as_the_other() -> Result<()> {
     let job = poisoned()?;
     // Four rows of 24.
-    let line = |row: usize| if row % 6 == 0 { "a good film,positive\n" } else { "the bad film,negative\n" };
+    let line = |row: usize| if row.is_multiple_of(6) { "a good film,positive\n" } else { "the bad film,negative\n" };
     job.write("train.csv", format!("text,label\n{}", (0..24).map(line).collect::<String>()))?;
     let count = |rows: &[usize]| rows.iter().filter(|row| *row % 6 == 0).count();
     let balanced = rows(&job, "balanced", &["train.sampling=class-balanced"])?;

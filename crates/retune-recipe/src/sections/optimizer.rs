@@ -9,7 +9,7 @@ section! {
     /// By which rule parameters move: the keys under `optimizer`. What belongs to other optimisers has no effect.
     OptimizerPlan in "optimizer" {
         kind: OptimizerKind = Kind::Choice(OptimizerKind::NAMES), Text("adamw"),
-            "The optimiser.", flag "--optimizer";
+            "The optimiser. schedule-free has a warm-up, and then the same rate, whatever schedule.kind is.", flag "--optimizer";
         beta1: f64 = Kind::Float(Range::BelowOne), Derived("0.9; 0 for adafactor"),
             "Decay of the running mean of gradients; adafactor keeps none where it is 0.";
         beta2: f64 = Kind::Float(Range::BelowOne), Derived("0.999; 0.99 for lion"),

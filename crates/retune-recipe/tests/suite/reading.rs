@@ -115,7 +115,7 @@ fn every_default_is_in_the_plan() {
         log_every = 50
 
         [optimizer]
-        # The optimiser.
+        # The optimiser. schedule-free has a warm-up, and then the same rate, whatever schedule.kind is.
         kind = "adamw"
         # Decay of the running mean of gradients; adafactor keeps none where it is 0.
         beta1 = 0.9
@@ -161,7 +161,7 @@ fn every_default_is_in_the_plan() {
         r_drop = 0.0
         # The size of the noise on embeddings in training (NEFTune, Jain et al. 2023); 0 for none, 5 is usual.
         neftune_alpha = 0.0
-        # The decay of a running mean of the parameters, which is what is evaluated and kept; 0 for none, 0.999 is usual.
+        # The decay of a running mean of the parameters, which is what is evaluated and kept; 0 for none, 0.999 is usual. In the first steps it is (1 + n) / (10 + n), if that is less.
         ema_decay = 0.0
         # The share of training after which the plain mean of the parameters of all steps is kept instead (SWA); 1 for none.
         average_from = 1.0
@@ -189,8 +189,8 @@ fn every_default_is_in_the_plan() {
         # saved_modules is unset: the head
         # The learning rate of LoRA's B matrices, as a multiple of A's (LoRA+, Hayou et al. 2024); 16 is usual.
         rate_ratio = 1.0
-        # Write the model with the adapter merged into its weights; else model/ holds the adapter alone, as PEFT does.
-        merge = true
+        # A folder with an adapter, as PEFT writes it, to go on from; its own configuration counts.
+        # path is unset: a new adapter
 
         [checkpoint]
         # Steps between two checkpoints.

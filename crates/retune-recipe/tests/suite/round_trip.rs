@@ -40,6 +40,10 @@ fn any_toml(key: &'static Key, task: TaskKind) -> BoxedStrategy<String> {
             let metrics = SelectionMetric::of(task).iter().map(|metric| metric.as_str()).chain(["auto"]);
             return proptest::sample::select(metrics.collect::<Vec<_>>()).prop_map(quoted).boxed();
         }
+        // What contradicts itself has tests of its own.
+        "regularization.average_from" => return Just("1".to_owned()).boxed(),
+        "adapter.kind" => return Just(quoted("none")).boxed(),
+        "optimizer.kind" => return proptest::sample::select(&["adamw", "lion"][..]).prop_map(quoted).boxed(),
         "train.sampling" if task != TaskKind::Classification => {
             return proptest::sample::select(&["shuffled", "length-grouped"][..]).prop_map(quoted).boxed();
         }

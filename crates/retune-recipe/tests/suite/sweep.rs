@@ -84,7 +84,7 @@ fn mistakes_are_named() {
             a.toml:7: unknown key 'train.learning_rat'; did you mean 'train.learning_rate'?
             a.toml:7: 'sweep.space."train.learning_rate"' must be a range whose min is less than its max; found 0.001 and 0.00001
             a.toml:7: 'train.learning_rate' must be a number above 0 and at most 1; found 0
-            a.toml:7: 'sweep.space."train.warmup_fraction"' must be a range above 0, where its scale is "log"; found the min 0
+            a.toml:7: unknown key 'train.warmup_fraction'; did you mean 'schedule.warmup_fraction'?
             a.toml:7: unknown key 'sweep.space."train.learning_rate".scal'; did you mean 'scale'?
             a.toml:7: 'sweep.space."train.learning_rate"' must be a range whose scale is "linear" or "log"; found the scale "cubic"
             a.toml:7: 'sweep.space."train.learning_rate"' must be { min = …, max = … }, with scale = "log" or step = … where wanted, or { choices = [ … ] }; found min
