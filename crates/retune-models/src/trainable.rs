@@ -2,6 +2,7 @@
 
 use crate::ModelError;
 use crate::adapters::{Adapter, AdapterError};
+use crate::parameter_names::matches;
 use crate::parameter_set::{Parameter, ParameterSet, Part};
 
 /// What is trained of a model.
@@ -76,36 +77,5 @@ impl ParameterSet {
             Some(_) => Ok(()),
             None => Err(ModelError::NothingToTrain { selection: selection.to_owned() }),
         }
-    }
-}
-
-/// Whether a pattern matches a whole name; `*` stands for any characters, or none.
-fn matches(pattern: &str, name: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut left) = name.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        // The earliest place leaves most to what follows.
-        let Some(place) = left.find(part) else { return false };
-        left = &left[place + part.len()..];
-    }
-    left.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        let name = "bert.encoder.layer.10.output.dense.bias";
-        for pattern in ["*", name, "bert.*", "*.bias", "bert.encoder.layer.*.output.*", "*layer.10.*bias", "**"] {
-            assert!(matches(pattern, name), "{pattern}");
-        }
-        for pattern in ["", "bert", "bert.*.weight", "encoder*", "*layer.1.*", "bert.*bias*bias", "*bias.dense*"] {
-            assert!(!matches(pattern, name), "{pattern}");
-        }
-        assert!(!matches("a*a", "a") && matches("a*a", "aa"));
     }
 }

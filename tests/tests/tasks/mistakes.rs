@@ -85,7 +85,7 @@ fn losses_that_want_other_columns() -> Result<()> {
     assert_says(&work.refused(&["--set", "task.loss=triplet"]), &["triplet", "three columns", "data.text"]);
     assert_says(&work.refused(&["--set", "task.loss=cosine"]), &["cosine", "two columns", "data.label"]);
     let message = work.refused(&["--set", "train.micro_batch_size=2"]);
-    assert_says(&message, &["train.micro_batch_size", "in-batch negatives", "leave it out"]);
+    assert_says(&message, &["train.micro_batch_size", "in-batch negatives", "leave them out"]);
     Ok(())
 }
 

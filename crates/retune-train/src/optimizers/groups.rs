@@ -8,10 +8,8 @@
 //! - LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the rate of the B matrices is `ratio` times that of the A matrices.
 //! - Patterns of names, with a rate and a decay of their own.
 
-use retune_models::parameter_names::layer_of;
+use retune_models::parameter_names::{layer_of, matches};
 use tch::Tensor;
-
-use super::pattern;
 
 /// Parameters that share a learning rate and a weight decay.
 #[derive(Debug)]
@@ -124,7 +122,7 @@ fn numbers(name: &str, layers: usize, settings: &GroupSettings) -> (f64, f64) {
         rate *= settings.lora_plus_ratio.unwrap_or(1.0);
     }
     let mut weight_decay = if has_decay(name) { settings.weight_decay } else { 0.0 };
-    for one in settings.patterns.iter().filter(|one| pattern::matches(&one.pattern, name)) {
+    for one in settings.patterns.iter().filter(|one| matches(&one.pattern, name)) {
         rate = one.rate.unwrap_or(rate);
         weight_decay = one.weight_decay.unwrap_or(weight_decay);
     }
@@ -181,7 +179,7 @@ fn check(names: &[&str], settings: &GroupSettings) -> Result<(), GroupError> {
         }
     }
     for PatternSettings { pattern, .. } in &settings.patterns {
-        if !names.iter().any(|name| pattern::matches(pattern, name)) {
+        if !names.iter().any(|name| matches(pattern, name)) {
             let examples = names.iter().take(3).map(|name| (*name).to_owned()).collect();
             return Err(GroupError::NoMatch { pattern: pattern.clone(), examples });
         }

@@ -8,7 +8,6 @@ mod adafactor;
 mod adamw;
 mod groups;
 mod lion;
-mod pattern;
 mod reduction;
 mod schedule_free;
 mod sgd;
