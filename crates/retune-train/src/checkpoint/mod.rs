@@ -3,7 +3,7 @@
 //! `checkpoints/step-00000120/` holds `parameters.safetensors`, `optimizer.safetensors`, `random.safetensors`, whatever
 //! else the strategies of the run keep, `state.json`, and `manifest.json` with the size and the SHA-256 of each of them and
 //! of the best model so far, `checkpoints/best-00000100.safetensors`. It is written by a thread of its own
-//! ([`writer`]) under another name, synced, and renamed when it is whole, and only then are older ones removed; so there
+//! ([`Writer`]) under another name, synced, and renamed when it is whole, and only then are older ones removed; so there
 //! is a whole one at every moment after the first. To go on, the newest is taken that agrees with its manifest.
 
 mod manifest;
