@@ -26,3 +26,9 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// [`std::result::Result`] with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// libtorch's default generator, which belongs to the process, for one test at a time.
+pub fn generator() -> std::sync::MutexGuard<'static, ()> {
+    static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    GENERATOR.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -113,6 +113,7 @@ fn cases(heads: &[HeadKind]) -> Vec<(&'static str, HeadKind)> {
 
 #[test]
 fn gradients_are_the_same_to_the_bit_with_every_architecture() -> Result<()> {
+    let _generator = tests::generator();
     for (name, kind) in cases(&[HeadKind::SequenceClassification, HeadKind::MaskedLanguageModel]) {
         Case::of(name, kind)?.check(PLAIN, 0.0, name)?;
     }
@@ -122,6 +123,7 @@ fn gradients_are_the_same_to_the_bit_with_every_architecture() -> Result<()> {
 /// The first layer reads the embeddings twice then: as its hidden state, and through the convolution.
 #[test]
 fn they_are_with_debertas_convolution_and_projections_of_positions_of_their_own() -> Result<()> {
+    let _generator = tests::generator();
     let case = Case::changed("deberta-v2", HeadKind::SequenceClassification, |config, weights| {
         config["conv_kernel_size"] = json!(3);
         config["share_att_key"] = json!(false);
@@ -147,6 +149,7 @@ fn they_are_with_debertas_convolution_and_projections_of_positions_of_their_own(
 
 #[test]
 fn they_are_in_half_precision_unless_layers_share_a_weight() -> Result<()> {
+    let _generator = tests::generator();
     for (name, kind) in cases(&[HeadKind::SequenceClassification]) {
         // Without it, the gradients of a shared weight's uses are added in bfloat16; with it, in float32.
         let bound = if name == "albert" { 0.02 } else { 0.0 };
@@ -157,6 +160,7 @@ fn they_are_in_half_precision_unless_layers_share_a_weight() -> Result<()> {
 
 #[test]
 fn adapters_have_the_same_gradients() -> Result<()> {
+    let _generator = tests::generator();
     let lora = Lora { rank: 2, dropout: 0.1, ..Lora::default() };
     let mut config = AdapterConfig::new(AdapterKind::Lora(lora));
     config.target_modules = Targets::AllLinear;
@@ -186,6 +190,7 @@ fn peak(job: &Job, recompute: bool) -> Result<u64> {
 
 #[test]
 fn a_run_takes_less_memory_and_leaves_the_same_model() -> Result<()> {
+    let _generator = tests::generator();
     const LAYERS: usize = 24;
     let (job, golden) = (Job::new()?, Golden::read("bert_tiny_gelu")?);
     let mut config: Value = serde_json::from_str(&fs::read_to_string(job.model().join("config.json"))?)?;

@@ -47,6 +47,7 @@ fn same(one: &[Tensor], other: &[Tensor]) -> bool {
 
 #[test]
 fn embedding_noise_is_off_in_evaluation_and_nothing_where_its_size_is_zero() -> Result<()> {
+    let _generator = tests::generator();
     for one in classifiers() {
         let (name, model) = one?;
         let plain = hidden_states(&model, &input(ids(), None), Mode::Train);
@@ -64,6 +65,7 @@ fn embedding_noise_is_off_in_evaluation_and_nothing_where_its_size_is_zero() -> 
 /// model itself computes with it.
 #[test]
 fn embedding_noise_is_that_of_the_word_embeddings_by_its_formula() -> Result<()> {
+    let _generator = tests::generator();
     const ALPHA: f64 = 5.0;
     for one in classifiers() {
         let (name, model) = one?;
@@ -92,6 +94,7 @@ fn values(model: &Model) -> Vec<(String, Tensor)> {
 
 #[test]
 fn top_layers_and_the_pooler_begin_as_new_ones_and_nothing_else_changes() -> Result<()> {
+    let _generator = tests::generator();
     const DEVIATION: f64 = 0.02;
     for one in classifiers() {
         let (name, model) = one?;
@@ -142,6 +145,7 @@ fn top_layers_and_the_pooler_begin_as_new_ones_and_nothing_else_changes() -> Res
 
 #[test]
 fn more_layers_than_there_are_or_the_same_one_throughout_are_refused_and_nothing_changes() -> Result<()> {
+    let _generator = tests::generator();
     for one in classifiers() {
         let (name, model) = one?;
         let before = values(&model);

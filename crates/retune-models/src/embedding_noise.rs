@@ -37,6 +37,8 @@ fn noise(words: &Tensor, alpha: f64, layout: &SequenceLayout) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
     use super::*;
     use tch::{Device, Kind};
 
@@ -51,8 +53,15 @@ mod tests {
         Embedding::new(Tensor::randn([7, 100], (Kind::Double, Device::Cpu)).set_requires_grad(true), None)
     }
 
+    /// The default generator, which belongs to the process, for one test at a time.
+    fn alone() -> MutexGuard<'static, ()> {
+        static GENERATOR: Mutex<()> = Mutex::new(());
+        GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     #[test]
     fn noise_is_uniform_within_the_bounds_of_each_sequence() {
+        let _generator = alone();
         retune_torch::random::seed(3);
         let table = table();
         let plain = input(None).words(&table, Mode::Train);
@@ -70,6 +79,7 @@ mod tests {
 
     #[test]
     fn without_a_size_or_in_evaluation_nothing_is_added_and_nothing_drawn() {
+        let _generator = alone();
         let table = table();
         let plain = table.plain(&input(None).input_ids);
         let before = retune_torch::random::state(Device::Cpu).unwrap();
@@ -81,6 +91,7 @@ mod tests {
 
     #[test]
     fn the_gradient_is_that_of_the_embeddings_alone() {
+        let _generator = alone();
         let table = table();
         let gradient = |alpha| {
             let words = input(alpha).words(&table, Mode::Train);

@@ -58,6 +58,7 @@ fn check(variant: &str, base: &ModelDirectory, adapter: &Path) -> Result<Model> 
 
 #[test]
 fn every_adapter_of_peft_equals_its_golden_and_comes_back_as_it_was() -> Result<()> {
+    let _generator = tests::generator();
     let variants = variants()?;
     assert!(variants.len() >= 30, "{variants:?}");
     for variant in &variants {
@@ -90,6 +91,7 @@ fn assert_same_tensors(variant: &str, expected: &Path, found: &Path) -> Result<(
 
 #[test]
 fn several_adapters_share_a_base_model() -> Result<()> {
+    let _generator = tests::generator();
     let names = ["lora", "ia3", "rslora"].map(|name| format!("bert.sequence_classification.{name}"));
     let directory = base(&names[0])?;
     for variant in &names {
@@ -132,6 +134,7 @@ fn trained(model: &Model) -> Vec<String> {
 
 #[test]
 fn what_is_not_trained_has_no_gradient() -> Result<()> {
+    let _generator = tests::generator();
     let directory = base(BERT)?;
     let input = input()?;
     let labels = Reference::open(&peft(BERT).join("reference.safetensors"))?.labels()?;
@@ -172,6 +175,7 @@ fn what_is_not_trained_has_no_gradient() -> Result<()> {
 /// What PEFT 0.19 trains and does not store is stored here, under the name by which PEFT takes it.
 #[test]
 fn biases_of_adapted_modules_are_stored() -> Result<()> {
+    let _generator = tests::generator();
     let directory = base(BERT)?;
     let config = lora(Lora { bias: Bias::LoraOnly, ..Lora::default() });
     let model = with_new(&directory, &config, HeadPolicy::Require)?;
@@ -188,6 +192,7 @@ fn biases_of_adapted_modules_are_stored() -> Result<()> {
 
 #[test]
 fn sentence_encoders_have_adapters_without_the_base_models_name() -> Result<()> {
+    let _generator = tests::generator();
     let directory = base(BERT)?;
     let read = ModelConfig::read(directory.path())?;
     let config = AdapterConfig { target_modules: Targets::AllLinear, ..lora(Lora::default()) };
@@ -214,6 +219,7 @@ fn sentence_encoders_have_adapters_without_the_base_models_name() -> Result<()> 
 
 #[test]
 fn embeddings_that_an_output_layer_shares_are_not_merged() -> Result<()> {
+    let _generator = tests::generator();
     let variant = "bert.masked_language_model.lora";
     let directory = base(variant)?;
     let read = ModelConfig::read(directory.path())?;
@@ -232,6 +238,7 @@ fn embeddings_that_an_output_layer_shares_are_not_merged() -> Result<()> {
 
 #[test]
 fn a_plain_model_merges_to_itself() -> Result<()> {
+    let _generator = tests::generator();
     let golden = Golden::read(Golden::GELU)?;
     let (model, _) = golden.directory()?.load(HeadPolicy::Require)?;
     let merged = model.merged()?;

@@ -28,6 +28,7 @@ fn kinds() -> Vec<AdapterConfig> {
 
 #[test]
 fn what_is_new_begins_as_the_base_model_and_comes_back_by_its_files() -> Result<()> {
+    let _generator = tests::generator();
     let directory = base(BERT)?;
     let input = input()?;
     let expected = plain(&directory)?.forward(&input, Mode::Evaluate);
@@ -59,6 +60,7 @@ fn what_is_new_begins_as_the_base_model_and_comes_back_by_its_files() -> Result<
 
 #[test]
 fn dropout_of_an_adapter_is_drawn_in_training_alone() -> Result<()> {
+    let _generator = tests::generator();
     let directory = base(BERT)?;
     let input = input()?;
     let config = lora(Lora { dropout: 0.5, start: LoraStart::Random, ..Lora::default() });
@@ -72,6 +74,7 @@ fn dropout_of_an_adapter_is_drawn_in_training_alone() -> Result<()> {
 
 #[test]
 fn a_seed_decides_how_an_adapter_begins() -> Result<()> {
+    let _generator = tests::generator();
     let directory = base(BERT)?;
     let named = |model: &Model| -> BTreeMap<String, Tensor> {
         model.parameters().iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect()
@@ -88,6 +91,7 @@ fn a_seed_decides_how_an_adapter_begins() -> Result<()> {
 
 #[test]
 fn a_new_head_is_trained_and_stored_with_the_adapter() -> Result<()> {
+    let _generator = tests::generator();
     let whole = base(BERT)?;
     let (full, _) = whole.load(HeadPolicy::Require)?;
     let bare: Vec<(String, Tensor)> = (full.parameters().iter())
