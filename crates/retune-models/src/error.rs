@@ -131,7 +131,7 @@ pub enum ModelError {
         selection: String,
     },
     /// A pattern names no parameter.
-    #[error("'{pattern}' matches no parameter's name; there are: {}", names.join(", "))]
+    #[error("'{pattern}' matches no parameter's name; there are: {}", first_of(names))]
     NoParameter {
         /// The pattern.
         pattern: String,
@@ -168,4 +168,12 @@ fn weights_message(directory: &std::path::Path, missing: &[String], shapes: &[Sh
         message.push_str(&format!("\n  {name}: expected {expected:?}, found {found:?}"));
     }
     message
+}
+
+/// The first of many names, and how many there are.
+fn first_of(names: &[String]) -> String {
+    const MOST: usize = 6;
+
+    let more = if names.len() > MOST { format!(", … ({} in all)", names.len()) } else { String::new() };
+    format!("{}{more}", names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", "))
 }

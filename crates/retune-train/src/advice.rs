@@ -7,6 +7,9 @@ const FEW: usize = 5000;
 /// Optimiser steps below which a fine-tuning on few examples is often not at its end (Mosbach et al. 2021).
 const FEW_STEPS: u64 = 300;
 
+/// The epochs of that paper; nobody measured more.
+const MANY_EPOCHS: f64 = 20.0;
+
 /// Lines of advice for a plan with so many training examples and steps; none where there are many.
 pub(crate) fn advice(plan: &Plan, examples: usize, total_steps: u64) -> Vec<String> {
     if examples >= FEW {
@@ -14,11 +17,11 @@ pub(crate) fn advice(plan: &Plan, examples: usize, total_steps: u64) -> Vec<Stri
     }
     let mut lines = Vec::new();
     let trains_all = plan.train.trained == Trained::All && plan.adapter.kind == AdapterKind::None;
-    if total_steps < FEW_STEPS && trains_all {
+    if total_steps < FEW_STEPS && plan.train.epochs < MANY_EPOCHS && trains_all {
         lines.push(format!(
             "{total_steps} steps are few: more epochs with warm-up made small data sets stable (Mosbach et al. 2021); \
              try train.epochs = {}",
-            (plan.train.epochs * FEW_STEPS as f64 / total_steps.max(1) as f64).ceil()
+            (plan.train.epochs * FEW_STEPS as f64 / total_steps.max(1) as f64).ceil().min(MANY_EPOCHS)
         ));
     }
     if plan.schedule.warmup_steps.map_or(plan.schedule.warmup_fraction == 0.0, |steps| steps == 0) {
@@ -60,5 +63,6 @@ mod tests {
     fn what_a_plan_does_is_not_advised() {
         assert!(advice(&plan(&["train.trained=head"]), 150, 100).is_empty());
         assert!(advice(&plan(&["adapter.kind=lora"]), 1000, 100).is_empty());
+        assert!(advice(&plan(&["train.epochs=20"]), 1000, 100).is_empty());
     }
 }

@@ -94,7 +94,7 @@ pub fn prepare<T: Task>(plan: &Plan, terminal: &Terminal) -> anyhow::Result<(Tra
     let source =
         Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(terminal) };
     let trainer = Trainer::new(plan.clone(), source, task, data, device)?;
-    describe_model(terminal, &trainer, &files);
+    describe_model(terminal, plan, &trainer, &files);
     terminal.note(&format!(
         "training on {} ({}, {} threads)",
         device_name(device),
@@ -160,7 +160,7 @@ fn describe_data<T: Task>(terminal: &Terminal, plan: &Plan, task: &T, data: &Spl
     }
 }
 
-fn describe_model<T: Task>(terminal: &Terminal, trainer: &Trainer<T>, files: &ModelFiles) {
+fn describe_model<T: Task>(terminal: &Terminal, plan: &Plan, trainer: &Trainer<T>, files: &ModelFiles) {
     let origin = match &files.origin {
         Origin::Folder => "folder".to_owned(),
         Origin::Cache { commit } => format!("Hugging Face cache, commit {}", commit.get(..8).unwrap_or(commit)),
@@ -183,6 +183,11 @@ fn describe_model<T: Task>(terminal: &Terminal, trainer: &Trainer<T>, files: &Mo
             "drawn anew, since the checkpoint's has another shape: {} ({:?} instead of {:?})",
             problem.name, problem.found, problem.expected
         ));
+    }
+    if plan.data.train_fraction < 1.0 {
+        let rows = thousands(trainer.rows_per_epoch() as u64);
+        terminal
+            .note(&format!("of the training rows {rows} are used (data.train_fraction {})", plan.data.train_fraction));
     }
     for line in trainer.advice() {
         terminal.note(&format!("few examples: {line}"));
