@@ -120,10 +120,6 @@ pub fn train_step<T: Task>(
         }
     }
     let norm = global_norm(&present)?;
-    if settings.max_gradient_norm > 0.0 {
-        // As torch.nn.utils.clip_grad_norm_: the factor stays on the device, and 1 is its largest value.
-        scale(&present, &(settings.max_gradient_norm / (&norm + 1e-6)).clamp_max(1.0))?;
-    }
     let mut numbers = StepNumbers {
         loss: f64::try_from(&loss)?,
         gradient_norm: f64::try_from(&norm)?,
@@ -137,6 +133,11 @@ pub fn train_step<T: Task>(
             return Ok(numbers);
         }
         return Err(not_finite(moved, &gradients, &numbers, rows.parts.concat(), settings.step));
+    }
+    // After the check: a norm that is no number would make every gradient none, and hide where the first was.
+    if settings.max_gradient_norm > 0.0 {
+        // As torch.nn.utils.clip_grad_norm_: the factor stays on the device, and 1 is its largest value.
+        scale(&present, &(settings.max_gradient_norm / (&norm + 1e-6)).clamp_max(1.0))?;
     }
     optimizer.step(&gradients, settings.learning_rate)?;
     Ok(numbers)
