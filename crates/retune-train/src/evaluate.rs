@@ -1,5 +1,6 @@
 //! A model over a whole data set, without gradients and without dropout.
 
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use retune_attention::Mode;
@@ -11,6 +12,7 @@ use tch::{Device, Kind, Tensor};
 use crate::TrainError;
 use crate::batch::to_input;
 use crate::features::Features;
+use crate::memory::within_memory;
 use crate::network::Network;
 use crate::task::{Encoded, Task};
 
@@ -50,7 +52,7 @@ pub struct Outputs {
 /// many are done.
 ///
 /// # Errors
-/// libtorch refuses a batch.
+/// One sequence alone does not fit into memory, or libtorch refuses a batch.
 pub fn evaluate<T: Task>(
     network: &Network,
     task: &T,
@@ -65,24 +67,48 @@ pub fn evaluate<T: Task>(
     let rows = starts.as_ref().map_or(tokenized.len(), |starts| starts[tokenized.len()]);
     let mut outputs = Outputs { values: Vec::new(), width: 0, starts };
     let mut done = 0;
-    for sequences in evaluation_batches(tokenized, computation.batch_size) {
-        let batch = task.evaluation_batch(encoded, &sequences)?.on_device(computation.device);
-        let input = to_input(&batch.packed, computation.device)?;
-        let positions = batch.positions_on(computation.device);
-        let autocast = computation.autocast()?;
-        let output = match features {
-            Some(features) => features.outputs(network, &batch.packed.rows, Mode::Evaluate, computation),
-            None => network.forward(&input, positions.as_ref(), Mode::Evaluate),
+    let mut waiting: VecDeque<Vec<usize>> = evaluation_batches(tokenized, computation.batch_size).into();
+    while let Some(sequences) = waiting.pop_front() {
+        // Nothing is drawn in evaluation, so what did not fit into memory is computed in halves and gives the same.
+        let computed = within_memory(|| one_batch(network, task, encoded, features, computation, &sequences));
+        let (kept, order) = match computed {
+            Err(TrainError::OutOfMemory) if sequences.len() > 1 => {
+                let (first, second) = sequences.split_at(sequences.len() / 2);
+                waiting.push_front(second.to_vec());
+                waiting.push_front(first.to_vec());
+                continue;
+            }
+            computed => computed?,
         };
-        drop(autocast);
-        let kept = task.reduce(&output, &batch).to_device(Device::Cpu).contiguous(); // [n, w]
         outputs.width = kept.size().get(1).copied().unwrap_or(1) as usize;
         outputs.values.resize(rows * outputs.width, 0.0);
-        outputs.scatter(&batch.packed.rows, &Vec::try_from(kept.reshape([-1]))?);
-        done += batch.packed.sequences();
+        outputs.scatter(&order, &Vec::try_from(kept.reshape([-1]))?);
+        done += order.len();
         progress(done);
     }
     Ok(outputs)
+}
+
+/// What is kept of the outputs of some sequences, `[n, w]`, and the order in which they stand there.
+fn one_batch<T: Task>(
+    network: &Network,
+    task: &T,
+    encoded: &Encoded<T::Targets>,
+    features: Option<&Features>,
+    computation: &Computation,
+    sequences: &[usize],
+) -> Result<(Tensor, Vec<usize>), TrainError> {
+    let batch = task.evaluation_batch(encoded, sequences)?.on_device(computation.device);
+    let input = to_input(&batch.packed, computation.device)?;
+    let positions = batch.positions_on(computation.device);
+    let autocast = computation.autocast()?;
+    let output = match features {
+        Some(features) => features.outputs(network, &batch.packed.rows, Mode::Evaluate, computation),
+        None => network.forward(&input, positions.as_ref(), Mode::Evaluate),
+    };
+    drop(autocast);
+    let kept = task.reduce(&output, &batch).to_device(Device::Cpu).contiguous(); // [n, w]
+    Ok((kept, batch.packed.rows))
 }
 
 fn starts(sequences: usize, length: impl Fn(usize) -> usize) -> Vec<usize> {
