@@ -115,28 +115,3 @@ impl RmsNorm {
         (wide * (mean_square + self.epsilon).rsqrt()).to_kind(x.kind()) * &self.weight
     }
 }
-
-/// Dropout (Srivastava et al. 2014): in training each element is zero with probability `p`, else divided by `1 − p`.
-///
-/// ```
-/// use retune_attention::{Dropout, Mode};
-/// use tch::{Device, Kind, Tensor};
-///
-/// let x = Tensor::ones([100], (Kind::Float, Device::Cpu));
-/// let half = Dropout { probability: 0.5 };
-/// assert!(half.forward(&x, Mode::Evaluate).equal(&x));
-/// let dropped = half.forward(&x, Mode::Train);                             // each is 0 or 2
-/// assert!(dropped.eq(0.0).logical_or(&dropped.eq(2.0)).all().int64_value(&[]) == 1);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dropout {
-    /// The probability `p`, in `0..1`.
-    pub probability: f64,
-}
-
-impl Dropout {
-    /// The result has the shape of `x`; in evaluation it is `x`.
-    pub fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
-        x.dropout(self.probability, mode.is_train())
-    }
-}

@@ -45,17 +45,20 @@
 
 pub mod adapters;
 pub mod attention;
+mod dropout;
 mod embedding;
 mod feed_forward;
 mod layers;
 mod layout;
 mod multi_head;
 pub mod positions;
+mod real;
 
 pub use attention::{Attention, Pairing, ScoreBias, Visibility, attend};
+pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use feed_forward::{Activation, FeedForward, GatedFeedForward, GatedProjection};
-pub use layers::{Dropout, LayerNorm, Linear, RmsNorm};
+pub use layers::{LayerNorm, Linear, RmsNorm};
 pub use layout::{LayoutError, Run, SequenceLayout, runs_of_pairs};
 pub use multi_head::MultiHeadAttention;
 

@@ -1,6 +1,6 @@
 //! The boundary to C++. Tensors cross it as the addresses of `at::Tensor` objects, which is what tch's handles are.
 
-use crate::operation::{BoxedOperation, operation_backward, operation_forward};
+use crate::operation::{BoxedOperation, operation_backward, operation_forward, operation_keeps_inputs};
 use crate::parallel::{Work, do_work};
 
 #[cxx::bridge(namespace = "retune")]
@@ -8,7 +8,13 @@ pub(crate) mod ffi {
     extern "Rust" {
         type BoxedOperation;
         fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> Result<usize>;
-        fn operation_backward(operation: &BoxedOperation, inputs: &[usize], gradient: usize) -> Result<Vec<usize>>;
+        fn operation_backward(
+            operation: &BoxedOperation,
+            inputs: &[usize],
+            gradient: usize,
+            needed: &[bool],
+        ) -> Result<Vec<usize>>;
+        fn operation_keeps_inputs(operation: &BoxedOperation) -> bool;
 
         type Work<'a>;
         fn do_work(work: &Work<'_>, begin: usize, end: usize) -> Result<()>;

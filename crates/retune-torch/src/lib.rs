@@ -8,7 +8,7 @@
 //! - [`cuda`]: finding CUDA at run time, so that one binary serves machines with and without a GPU.
 //! - [`operation`]: differentiable operations written in Rust; [`slices`], [`parallel`]: what they compute with.
 //! - [`recompute`]: less memory for one more forward pass.
-//! - [`mod@file`]: files mapped into memory.
+//! - [`mod@file`]: files mapped into memory; [`memory`]: what the allocator does with freed memory.
 //!
 //! Every call that libtorch can refuse returns [`TorchError`]; nothing here panics on what a user gives.
 
@@ -17,6 +17,7 @@ pub mod autocast;
 mod bridge;
 pub mod cuda;
 pub mod file;
+pub mod memory;
 pub mod operation;
 pub mod optim;
 pub mod parallel;

@@ -15,8 +15,14 @@ pub trait Operation: Send {
     /// The output; nothing that is computed in here is recorded for gradients.
     fn forward(&mut self, inputs: &[Tensor]) -> Tensor;
 
-    /// The gradient of each input, in order, given the output's. It is called at most once for each backward pass.
-    fn backward(&self, inputs: &[Tensor], gradient: &Tensor) -> Vec<Tensor>;
+    /// The gradient of each input, in order, given the output's; an undefined tensor (`Tensor::new()`) will do where `needed` says that nobody
+    /// asks for it. It is called at most once for each backward pass. `inputs` is empty where they are not kept.
+    fn backward(&self, inputs: &[Tensor], gradient: &Tensor, needed: &[bool]) -> Vec<Tensor>;
+
+    /// Whether the backward pass reads the inputs. Those that it does not read are not kept for it.
+    fn keeps_inputs(&self) -> bool {
+        true
+    }
 }
 
 /// Applies an operation to inputs; the result has a gradient where an input asks for one.
@@ -53,11 +59,16 @@ pub(crate) fn operation_backward(
     operation: &BoxedOperation,
     inputs: &[usize],
     gradient: usize,
+    needed: &[bool],
 ) -> Result<Vec<usize>, String> {
     caught(|| {
         let gradient = &borrowed(&[gradient])[0];
-        operation.0.backward(&borrowed(inputs), gradient).into_iter().map(give).collect()
+        operation.0.backward(&borrowed(inputs), gradient, needed).into_iter().map(give).collect()
     })
+}
+
+pub(crate) fn operation_keeps_inputs(operation: &BoxedOperation) -> bool {
+    operation.0.keeps_inputs()
 }
 
 /// Handles of our own for tensors that C++ lends for the length of a call.
@@ -90,8 +101,9 @@ mod tests {
             &inputs[0] * &inputs[1] + &inputs[0] * self.scale
         }
 
-        fn backward(&self, inputs: &[Tensor], gradient: &Tensor) -> Vec<Tensor> {
-            vec![gradient * (&inputs[1] + self.scale), gradient * &inputs[0]]
+        fn backward(&self, inputs: &[Tensor], gradient: &Tensor, needed: &[bool]) -> Vec<Tensor> {
+            let gradients = [gradient * (&inputs[1] + self.scale), gradient * &inputs[0]];
+            gradients.into_iter().zip(needed).map(|(one, needed)| if *needed { one } else { Tensor::new() }).collect()
         }
     }
 
@@ -128,9 +140,38 @@ mod tests {
             inputs[0].shallow_clone() * 1.0
         }
 
-        fn backward(&self, _inputs: &[Tensor], _gradient: &Tensor) -> Vec<Tensor> {
+        fn backward(&self, _inputs: &[Tensor], _gradient: &Tensor, _needed: &[bool]) -> Vec<Tensor> {
             panic!("no memory")
         }
+    }
+
+    /// `3 x`, for which nothing need be kept.
+    struct Tripled;
+
+    impl Operation for Tripled {
+        fn forward(&mut self, inputs: &[Tensor]) -> Tensor {
+            &inputs[0] * 3.0
+        }
+
+        fn backward(&self, inputs: &[Tensor], gradient: &Tensor, needed: &[bool]) -> Vec<Tensor> {
+            assert!(inputs.is_empty() && needed == [true]);
+            vec![gradient * 3.0]
+        }
+
+        fn keeps_inputs(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn inputs_that_are_not_read_are_not_kept() {
+        let [x, _] = leaves();
+        let y = &x * 1.0;
+        let tripled = apply(Tripled, &[y.shallow_clone()]).unwrap();
+        // What was not kept may change: libtorch refuses a backward pass that reads what did.
+        let _ = tch::no_grad(|| y.shallow_clone().fill_(0.0));
+        tripled.sum(Kind::Double).backward();
+        assert_eq!(numbers(&x.grad()), [3.0, 3.0]);
     }
 
     #[test]

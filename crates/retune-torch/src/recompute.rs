@@ -104,7 +104,7 @@ impl<F: Fn(&[Tensor]) -> Tensor + Send> Operation for Checkpoint<F> {
         output
     }
 
-    fn backward(&self, given: &[Tensor], gradient: &Tensor) -> Vec<Tensor> {
+    fn backward(&self, given: &[Tensor], gradient: &Tensor, _needed: &[bool]) -> Vec<Tensor> {
         or_panic(self.gradients(&given[..self.inputs], gradient))
     }
 }

@@ -2,6 +2,7 @@
 
 #include "retune-torch/src/bridge.rs.h"
 
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <tuple>
@@ -76,7 +77,8 @@ class Node : public torch::autograd::Function<Node> {
                             c10::intrusive_ptr<Operation> operation) {
     const std::vector<at::Tensor> list = inputs.vec();
     at::Tensor output = take(operation_forward(*operation->boxed, slice(addresses(list))));
-    context->save_for_backward(list);
+    if (operation_keeps_inputs(*operation->boxed)) context->save_for_backward(list);
+    context->saved_data["inputs"] = static_cast<std::int64_t>(list.size());
     context->saved_data["operation"] = c10::IValue::make_capsule(operation);
     return output;
   }
@@ -85,8 +87,12 @@ class Node : public torch::autograd::Function<Node> {
                                           std::vector<at::Tensor> gradients) {
     const auto operation = c10::static_intrusive_pointer_cast<Operation>(context->saved_data["operation"].toCapsule());
     const std::vector<at::Tensor> inputs = context->get_saved_variables();
+    const auto count = static_cast<std::size_t>(context->saved_data["inputs"].toInt());
+    const std::unique_ptr<bool[]> needed(new bool[count]);
+    for (std::size_t i = 0; i < count; ++i) needed[i] = context->needs_input_grad(i);
     const auto found = operation_backward(*operation->boxed, slice(addresses(inputs)),
-                                          reinterpret_cast<std::size_t>(&gradients[0]));
+                                          reinterpret_cast<std::size_t>(&gradients[0]),
+                                          rust::Slice<const bool>(needed.get(), count));
     std::vector<at::Tensor> results;
     results.reserve(found.size() + 1);
     for (std::size_t address : found) results.push_back(take(address));

@@ -1,5 +1,6 @@
 //! The numbers of tensors on the processor, as slices.
 
+use half::bf16;
 use tch::{Device, Kind, Tensor};
 
 /// A type of number that tensors hold.
@@ -10,6 +11,10 @@ pub trait Element: Copy + Default + Send + Sync + 'static {
 
 impl Element for f32 {
     const KIND: Kind = Kind::Float;
+}
+
+impl Element for bf16 {
+    const KIND: Kind = Kind::BFloat16;
 }
 
 impl Element for f64 {

@@ -20,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 fn main() -> ExitCode {
+    retune_torch::memory::keep_freed();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     // Libraries that read damaged files may panic and be caught; only what reaches the top is a person's business.

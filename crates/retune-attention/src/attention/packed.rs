@@ -10,7 +10,7 @@
 //! place, so that the backward pass drops the same weights without a mask in memory.
 
 mod kernel;
-mod real;
+mod tile;
 
 use retune_torch::operation::{Operation, apply};
 use retune_torch::parallel::{Blocks, for_each_block};
@@ -18,9 +18,10 @@ use retune_torch::slices::{filled, read};
 use tch::{Device, Kind, Tensor};
 
 use super::{Attention, Pairing, Visibility};
+use crate::dropout::Draw;
+use crate::real::Real;
 use crate::{Mode, SequenceLayout};
-use kernel::{Dropped, Head, backward, forward};
-use real::Real;
+use kernel::{Head, Scratch, backward, forward};
 
 /// Up to so many keys for the average query, with dropout, this backend is the faster one (docs/performance.md).
 const KEYS_OF_A_QUERY: i64 = 32;
@@ -30,7 +31,7 @@ const NO_REFUSAL: &str = "libtorch refuses no loop";
 
 /// Whether this backend computes this attention.
 pub fn supports(q: &Tensor, pairing: &Pairing<'_>) -> bool {
-    q.device() == Device::Cpu && matches!(q.kind(), Kind::Float | Kind::Double) && pairing.bias.is_none()
+    q.device() == Device::Cpu && matches!(q.kind(), Kind::Float | Kind::Double | Kind::BFloat16) && pairing.bias.is_none()
 }
 
 /// Whether it is the one to take: libtorch's kernels have no dropout, and with it compute every step apart, for each group of
@@ -46,15 +47,12 @@ pub fn is_preferred(q: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mo
 /// As [`attend`](super::attend).
 ///
 /// # Panics
-/// There is a bias, or a tensor is neither float32 nor float64 on the processor.
+/// There is a bias, or a tensor is not of floating-point numbers on the processor.
 pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mode: Mode) -> Tensor {
     assert!(pairing.bias.is_none(), "packed attention has no bias");
     assert_eq!(pairing.queries.sequences(), pairing.keys.sequences(), "sequences of queries and of keys");
     let probability = attention.dropout_in(mode);
-    let dropout = (probability > 0.0).then(|| Dropout {
-        probability,
-        seed: Tensor::randint_low(0, i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]) as u64,
-    });
+    let dropout = (probability > 0.0).then(|| Draw::new(probability));
     let operation = Packed {
         queries: offsets(pairing.queries),
         keys: offsets(pairing.keys),
@@ -65,9 +63,11 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, attenti
         visibility: attention.visibility,
         dropout,
     };
-    let inputs = [q, k, v].map(|tensor| tensor.contiguous());
+    // Under autocast the sums are float32 all the same.
+    let wide = if q.kind() == Kind::Double { Kind::Double } else { Kind::Float };
+    let inputs = [q, k, v].map(|tensor| tensor.to_kind(wide).contiguous());
     match apply(operation, &inputs) {
-        Ok(mixed) => mixed, // [t_q, h, k]
+        Ok(mixed) => mixed.to_kind(q.kind()), // [t_q, h, k]
         #[expect(clippy::panic, reason = "a wrong shape inside forward is a bug, as in every operation of tch")]
         Err(error) => panic!("packed attention: {error}"),
     }
@@ -75,12 +75,6 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, attenti
 
 fn offsets(layout: &SequenceLayout) -> Vec<usize> {
     layout.offsets().iter().map(|offset| *offset as usize).collect()
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Dropout {
-    probability: f64,
-    seed: u64,
 }
 
 /// The operation, between its two passes.
@@ -94,7 +88,7 @@ struct Packed {
     size: usize,
     scale: f64,
     visibility: Visibility,
-    dropout: Option<Dropout>,
+    dropout: Option<Draw>,
 }
 
 impl Operation for Packed {
@@ -105,7 +99,7 @@ impl Operation for Packed {
         }
     }
 
-    fn backward(&self, inputs: &[Tensor], gradient: &Tensor) -> Vec<Tensor> {
+    fn backward(&self, inputs: &[Tensor], gradient: &Tensor, _needed: &[bool]) -> Vec<Tensor> {
         let gradient = gradient.contiguous();
         match inputs[0].kind() {
             Kind::Double => self.backward_in::<f64>(inputs, &gradient),
@@ -175,9 +169,7 @@ impl Packed {
     /// One head of one sequence.
     #[inline(always)]
     fn head(&self, sequence: usize, head: usize) -> Head {
-        let dropped = self.dropout.map(|Dropout { probability, seed }| {
-            Dropped::new(probability, seed, (sequence * self.heads + head) as u64)
-        });
+        let dropped = self.dropout.map(|draw| draw.part((sequence * self.heads + head) as u64));
         Head {
             queries: self.queries[sequence + 1] - self.queries[sequence],
             keys: self.keys[sequence + 1] - self.keys[sequence],
@@ -209,8 +201,9 @@ impl<T: Real> pulp::WithSimd for Forward<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
+        let mut scratch = Scratch::default();
         for head in 0..self.packed.heads {
-            forward(&self.packed.head(self.sequence, head), self.q, self.k, self.v, self.out);
+            forward(&self.packed.head(self.sequence, head), &mut scratch, [self.q, self.k, self.v], self.out);
         }
     }
 }
@@ -229,8 +222,10 @@ impl<T: Real> pulp::WithSimd for Backward<'_, T> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
         let [dq, dk, dv] = self.gradients;
+        let mut scratch = Scratch::default();
         for head in 0..self.packed.heads {
-            backward(&self.packed.head(self.sequence, head), self.inputs, [&mut *dq, &mut *dk, &mut *dv]);
+            let gradients = [&mut *dq, &mut *dk, &mut *dv];
+            backward(&self.packed.head(self.sequence, head), &mut scratch, self.inputs, gradients);
         }
     }
 }

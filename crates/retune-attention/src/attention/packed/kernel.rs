@@ -1,14 +1,16 @@
 //! One head of one sequence, forward and backward. `l_q` queries, `l_k` keys, `k` numbers a head.
 //!
-//! Everything here is inlined into functions that were compiled for the processor's widest vectors, and written so that the
-//! innermost loops run over adjacent numbers: keys and values are turned once, `[l_k, k]` to `[k, l_k]`, and rows of scores
-//! are computed some at a time, so that each number of the turned keys that is loaded serves all of them.
+//! Everything here is inlined into functions that were compiled for the processor's widest vectors. All products are made of
+//! one block, [`ROWS`] rows by [`LANES`] columns, whose sums stay in registers while its terms pass; what lies in memory
+//! with another width is copied once into rows that are a multiple of [`LANES`] wide, filled up with zeros.
 
-use super::real::Real;
+use super::tile::{LANES, ROWS, add_block, by_columns, by_rows, put_block, widened};
 use crate::attention::Visibility;
+use crate::dropout::Fates;
+use crate::real::Real;
 
-/// Rows of scores that are computed together.
-const ROWS: usize = 4;
+/// Queries whose weights and slopes the backward pass holds at once.
+const TILE: usize = 64;
 
 /// Where one head of one sequence lies, and what attention does there.
 pub(super) struct Head {
@@ -28,115 +30,133 @@ pub(super) struct Head {
     pub key_start: usize,
     pub scale: f64,
     pub visibility: Visibility,
-    pub dropped: Option<Dropped>,
+    /// Which weights are dropped, by their places in `[l_q, l_k]`.
+    pub dropped: Option<Fates>,
 }
 
-/// Which weights of a head are dropped.
-#[derive(Clone, Copy)]
-pub(super) struct Dropped {
-    keys: (u32, u32),
-    /// A weight is dropped where its hash lies below.
-    below: u32,
-    /// `1/(1 − p)`.
-    gain: f64,
-}
-
-impl Dropped {
-    /// For one head of the call that drew `seed`.
-    pub fn new(probability: f64, seed: u64, head: u64) -> Self {
-        // SplitMix64 (Steele, Lea and Flood 2014): heads' keys are as far apart as draws of a generator.
-        let mut key = seed.wrapping_add((head + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        key = (key ^ (key >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        key = (key ^ (key >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        key ^= key >> 31;
-        let below = (probability * 4_294_967_296.0) as u32;
-        Self { keys: (key as u32, (key >> 32) as u32), below, gain: 1.0 / (1.0 - probability) }
-    }
-
-    /// 0 where the weight of this place is dropped, else `1/(1 − p)`.
-    #[inline(always)]
-    fn factor<T: Real>(&self, place: u32) -> T {
-        let mixed = mix(mix(place ^ self.keys.0) ^ self.keys.1);
-        if mixed < self.below { T::ZERO } else { T::from_f64(self.gain) }
-    }
-}
-
-/// A bijection of 32 bits in which every bit of the result depends on all (C. Wellons' `lowbias32`).
-#[inline(always)]
-fn mix(mut x: u32) -> u32 {
-    x = (x ^ (x >> 16)).wrapping_mul(0x7FEB_352D);
-    x = (x ^ (x >> 15)).wrapping_mul(0x846C_A68B);
-    x ^ (x >> 16)
+/// What a head's passes write down in between; one serves all heads of a sequence.
+#[derive(Default)]
+pub(super) struct Scratch<T> {
+    /// Keys, and values, by their numbers: `[k, l_k]`, wide.
+    turned_keys: Vec<T>,
+    turned_values: Vec<T>,
+    /// Keys, or values, as they are: `[l_k, k]`, wide.
+    rows: Vec<T>,
+    /// `q`, and the output's gradient, as they are: `[l_q, k]`, wide.
+    queries: Vec<T>,
+    gradients: Vec<T>,
+    /// Weights, and slopes, of some queries: `[rows, l_k]`, wide.
+    weights: Vec<T>,
+    slopes: Vec<T>,
 }
 
 /// `out = dropout(softmax(scale · q kᵀ + M)) v`.
 #[inline(always)]
-pub(super) fn forward<T: Real>(head: &Head, q: &[T], k: &[T], v: &[T], out: &mut [T]) {
-    let turned = turned(head, k); // [k, l_k]
-    let mut weights = vec![T::ZERO; ROWS * head.keys]; // [rows, l_k]
-    let mut first = 0;
-    while first < head.queries {
-        let rows = ROWS.min(head.queries - first);
-        products(head, q, first, rows, T::from_f64(head.scale), &turned, &mut weights);
-        for row in 0..rows {
-            let own = &mut weights[row * head.keys..(row + 1) * head.keys]; // [l_k]
-            softmax(head, first + row, own);
-            if let Some(dropped) = &head.dropped {
-                drop_weights(dropped, (first + row) * head.keys, own);
+pub(super) fn forward<T: Real>(head: &Head, scratch: &mut Scratch<T>, [q, k, v]: [&[T]; 3], out: &mut [T]) {
+    let (keys, size) = (widened(head.keys), widened(head.size));
+    head.turn(k, &mut scratch.turned_keys);
+    head.copy_keys(v, &mut scratch.rows);
+    scratch.weights.clear();
+    scratch.weights.resize(ROWS * keys, T::ZERO);
+    for first in (0..head.queries).step_by(ROWS) {
+        head.scores(q, first, &scratch.turned_keys, &mut scratch.weights);
+        for row in 0..ROWS.min(head.queries - first) {
+            let own = &mut scratch.weights[row * keys..][..keys];
+            head.softmax(first + row, own);
+            head.drop(first + row, own);
+        }
+        for place in (0..size).step_by(LANES) {
+            let weights = rows_of(&scratch.weights, 0, ROWS, keys, head.keys);
+            let sums = by_rows(weights, &scratch.rows[place..], size);
+            for row in 0..ROWS.min(head.queries - first) {
+                let width = LANES.min(head.size - place);
+                head.query_row_mut(out, first + row)[place..][..width].copy_from_slice(&sums[row][..width]);
             }
         }
-        for key in 0..head.keys {
-            let value = head.key_row(v, key); // [k]
-            for row in 0..rows {
-                add_scaled(head.query_row_mut(out, first + row), weights[row * head.keys + key], value);
-            }
-        }
-        first += rows;
     }
 }
 
-/// The gradients of `q`, `k` and `v`, which begin as zeros; `inputs` are `q`, `k`, `v` and the output's gradient.
+/// The gradients of `q`, `k` and `v`, which begin as zeros; `inputs` are `q`, `k`, `v` and the output's gradient. With
+/// `P = softmax(S)`, `P' = dropout(P)` and `dP = dropout(dO Vᵀ)`: `dV = P'ᵀ dO`, `dS = P ⊙ (dP − Σ P ⊙ dP)`,
+/// `dQ = scale · dS K`, `dK = scale · dSᵀ Q`.
 #[inline(always)]
-pub(super) fn backward<T: Real>(head: &Head, inputs: [&[T]; 4], [dq, dk, dv]: [&mut [T]; 3]) {
-    let [q, k, v, gradient] = inputs;
-    let (turned_keys, turned_values) = (turned(head, k), turned(head, v)); // [k, l_k]
-    let scale = T::from_f64(head.scale);
-    let mut weights = vec![T::ZERO; ROWS * head.keys]; // P: [rows, l_k]
-    let mut inner = vec![T::ZERO; ROWS * head.keys]; // dP, then dS: [rows, l_k]
-    let mut first = 0;
-    while first < head.queries {
-        let rows = ROWS.min(head.queries - first);
-        products(head, q, first, rows, scale, &turned_keys, &mut weights);
-        products(head, gradient, first, rows, T::ONE, &turned_values, &mut inner);
-        for row in 0..rows {
-            let own = row * head.keys..(row + 1) * head.keys;
-            let (weights, inner) = (&mut weights[own.clone()], &mut inner[own]); // [l_k]
-            softmax(head, first + row, weights);
-            if let Some(dropped) = &head.dropped {
-                drop_weights(dropped, (first + row) * head.keys, inner);
+pub(super) fn backward<T: Real>(
+    head: &Head,
+    scratch: &mut Scratch<T>,
+    [q, k, v, gradient]: [&[T]; 4],
+    [dq, dk, dv]: [&mut [T]; 3],
+) {
+    let (keys, size) = (widened(head.keys), widened(head.size));
+    head.turn(k, &mut scratch.turned_keys);
+    head.turn(v, &mut scratch.turned_values);
+    head.copy_keys(k, &mut scratch.rows);
+    head.copy_queries(q, &mut scratch.queries);
+    head.copy_queries(gradient, &mut scratch.gradients);
+    for held in [&mut scratch.weights, &mut scratch.slopes] {
+        held.clear();
+        held.resize(TILE * keys, T::ZERO);
+    }
+    for begin in (0..head.queries).step_by(TILE) {
+        let tile = TILE.min(head.queries - begin);
+        for first in (0..tile).step_by(ROWS) {
+            let own = first * keys..(first + ROWS) * keys;
+            head.scores(q, begin + first, &scratch.turned_keys, &mut scratch.weights[own.clone()]);
+            head.products(gradient, begin + first, &scratch.turned_values, &mut scratch.slopes[own]);
+            for row in first..tile.min(first + ROWS) {
+                let weights = &mut scratch.weights[row * keys..][..keys];
+                let slopes = &mut scratch.slopes[row * keys..][..keys];
+                head.softmax(begin + row, weights);
+                head.drop(begin + row, slopes);
+                slope(weights, slopes, T::from_f64(head.scale));
+                head.drop(begin + row, weights);
             }
-            // dS = P (dP − Σ P dP), and with it the factor of the scores.
-            let sum = weights.iter().zip(inner.iter()).fold(T::ZERO, |sum, (weight, inner)| weight.fused(*inner, sum));
-            for (weight, inner) in weights.iter().zip(inner.iter_mut()) {
-                *inner = *weight * (*inner - sum) * scale;
-            }
-            if let Some(dropped) = &head.dropped {
-                drop_weights(dropped, (first + row) * head.keys, weights);
+            for place in (0..size).step_by(LANES) {
+                let slopes = rows_of(&scratch.slopes, first, tile, keys, head.keys);
+                let sums = by_rows(slopes, &scratch.rows[place..], size);
+                for row in first..tile.min(first + ROWS) {
+                    let width = LANES.min(head.size - place);
+                    let out = &mut head.query_row_mut(dq, begin + row)[place..][..width];
+                    out.copy_from_slice(&sums[row - first][..width]);
+                }
             }
         }
-        for key in 0..head.keys {
-            let (own, dk) = (head.key_row(k, key), head.key_row_mut(dk, key)); // [k]
-            for row in 0..rows {
-                let slope = inner[row * head.keys + key];
-                add_scaled(head.query_row_mut(dq, first + row), slope, own);
-                add_scaled(dk, slope, head.query_row(q, first + row));
-            }
-            let dv = head.key_row_mut(dv, key); // [k]
-            for row in 0..rows {
-                add_scaled(dv, weights[row * head.keys + key], head.query_row(gradient, first + row));
+        for first in (0..head.keys).step_by(ROWS) {
+            for place in (0..size).step_by(LANES) {
+                let (queries, gradients) =
+                    (&scratch.queries[begin * size + place..], &scratch.gradients[begin * size + place..]);
+                let of_keys = by_columns(&scratch.slopes[first..], keys, tile, queries, size);
+                let of_values = by_columns(&scratch.weights[first..], keys, tile, gradients, size);
+                for row in 0..ROWS.min(head.keys - first) {
+                    add_block(&of_keys[row], &mut head.key_row_mut(dk, first + row)[place..]);
+                    add_block(&of_values[row], &mut head.key_row_mut(dv, first + row)[place..]);
+                }
             }
         }
-        first += rows;
+    }
+}
+
+/// `ROWS` rows of `length` numbers from row `first` on; of those that are not there, the last one again.
+#[inline(always)]
+fn rows_of<T>(matrix: &[T], first: usize, rows: usize, width: usize, length: usize) -> [&[T]; ROWS] {
+    let mut found = [&matrix[..0]; ROWS];
+    for (row, found) in found.iter_mut().enumerate() {
+        *found = &matrix[(first + row).min(rows - 1) * width..][..length];
+    }
+    found
+}
+
+/// `dS = P ⊙ (dP − Σ P ⊙ dP) · scale`, in place of `dP`.
+#[inline(always)]
+fn slope<T: Real>(weights: &[T], slopes: &mut [T], scale: T) {
+    let mut sums = [T::ZERO; LANES];
+    for (weights, slopes) in weights.chunks_exact(LANES).zip(slopes.chunks_exact(LANES)) {
+        for lane in 0..LANES {
+            sums[lane] = weights[lane].fused(slopes[lane], sums[lane]);
+        }
+    }
+    let sum = sums.iter().fold(T::ZERO, |sum, one| sum + *one);
+    for (weight, slope) in weights.iter().zip(slopes.iter_mut()) {
+        *slope = *weight * (*slope - sum) * scale;
     }
 }
 
@@ -160,87 +180,106 @@ impl Head {
     fn key_row_mut<'a, T>(&self, k: &'a mut [T], row: usize) -> &'a mut [T] {
         &mut k[row * self.key_width + self.key_start..][..self.size]
     }
-}
 
-/// Keys or values of a head, turned: `[k, l_k]`.
-#[inline(always)]
-fn turned<T: Real>(head: &Head, k: &[T]) -> Vec<T> {
-    let mut turned = vec![T::ZERO; head.size * head.keys];
-    for key in 0..head.keys {
-        for (place, number) in head.key_row(k, key).iter().enumerate() {
-            turned[place * head.keys + key] = *number;
-        }
-    }
-    turned
-}
-
-/// `factor · q kᵀ` for some rows of `q`: the result is `[rows, l_k]`.
-#[inline(always)]
-fn products<T: Real>(head: &Head, q: &[T], first: usize, rows: usize, factor: T, turned: &[T], out: &mut [T]) {
-    let keys = head.keys;
-    out[..rows * keys].fill(T::ZERO);
-    if rows == ROWS {
-        let (a, rest) = out.split_at_mut(keys);
-        let (b, rest) = rest.split_at_mut(keys);
-        let (c, d) = rest.split_at_mut(keys);
-        let d = &mut d[..keys];
-        let [x, y, z, w] = [0, 1, 2, 3].map(|row| head.query_row(q, first + row)); // [k]
-        for place in 0..head.size {
-            let [x, y, z, w] = [x, y, z, w].map(|row| row[place] * factor);
-            let column = &turned[place * keys..][..keys];
-            for key in 0..keys {
-                a[key] = x.fused(column[key], a[key]);
-                b[key] = y.fused(column[key], b[key]);
-                c[key] = z.fused(column[key], c[key]);
-                d[key] = w.fused(column[key], d[key]);
+    /// Keys or values, turned: `[k, l_k]`, wide.
+    #[inline(always)]
+    fn turn<T: Real>(&self, k: &[T], turned: &mut Vec<T>) {
+        let width = widened(self.keys);
+        turned.clear();
+        turned.resize(self.size * width, T::ZERO);
+        for key in 0..self.keys {
+            for (place, number) in self.key_row(k, key).iter().enumerate() {
+                turned[place * width + key] = *number;
             }
         }
-        return;
     }
-    for row in 0..rows {
-        let query = head.query_row(q, first + row); // [k]
-        let own = &mut out[row * keys..][..keys]; // [l_k]
-        for place in 0..head.size {
-            add_scaled(own, query[place] * factor, &turned[place * keys..][..keys]);
+
+    /// Keys or values, as they are: `[l_k, k]`, wide.
+    #[inline(always)]
+    fn copy_keys<T: Real>(&self, k: &[T], copy: &mut Vec<T>) {
+        let width = widened(self.size);
+        copy.clear();
+        copy.resize(self.keys * width, T::ZERO);
+        for (key, row) in copy.chunks_exact_mut(width).enumerate() {
+            row[..self.size].copy_from_slice(self.key_row(k, key));
         }
     }
-}
 
-/// The softmax over what the query at place `row` may see; 0 elsewhere, and everywhere where it sees nothing.
-#[inline(always)]
-fn softmax<T: Real>(head: &Head, row: usize, scores: &mut [T]) {
-    let seen = head.visibility.seen(row, head.keys);
-    let (before, rest) = scores.split_at_mut(seen.start);
-    let (own, after) = rest.split_at_mut(seen.end - seen.start);
-    before.fill(T::ZERO);
-    after.fill(T::ZERO);
-    let Some(first) = own.first() else { return };
-    let largest = own.iter().fold(*first, |largest, score| if *score > largest { *score } else { largest });
-    let mut sum = T::ZERO;
-    for score in own.iter_mut() {
-        *score = (*score - largest).exp_of_negative();
+    /// Queries, or the output's gradient, as they are: `[l_q, k]`, wide.
+    #[inline(always)]
+    fn copy_queries<T: Real>(&self, q: &[T], copy: &mut Vec<T>) {
+        let width = widened(self.size);
+        copy.clear();
+        copy.resize(self.queries * width, T::ZERO);
+        for (query, row) in copy.chunks_exact_mut(width).enumerate() {
+            row[..self.size].copy_from_slice(self.query_row(q, query));
+        }
     }
-    for weight in own.iter() {
-        sum += *weight;
-    }
-    let share = T::ONE / sum;
-    for weight in own.iter_mut() {
-        *weight = *weight * share;
-    }
-}
 
-/// Multiplies a row whose first weight is number `start` of its head by 0 or `1/(1 − p)`.
-#[inline(always)]
-fn drop_weights<T: Real>(dropped: &Dropped, start: usize, weights: &mut [T]) {
-    for (place, weight) in weights.iter_mut().enumerate() {
-        *weight = *weight * dropped.factor::<T>((start + place) as u32);
+    /// `q kᵀ` for `ROWS` rows of `q` from `first` on: `[rows, l_k]`, wide.
+    #[inline(always)]
+    fn products<T: Real>(&self, q: &[T], first: usize, turned: &[T], out: &mut [T]) {
+        let width = widened(self.keys);
+        let mut rows = [&q[..0]; ROWS];
+        for (row, own) in rows.iter_mut().enumerate() {
+            *own = self.query_row(q, (first + row).min(self.queries - 1));
+        }
+        for key in (0..width).step_by(LANES) {
+            let sums = by_rows(rows, &turned[key..], width);
+            for (row, sums) in sums.iter().enumerate() {
+                put_block(sums, &mut out[row * width + key..]);
+            }
+        }
     }
-}
 
-/// `sum += factor · row`.
-#[inline(always)]
-fn add_scaled<T: Real>(sum: &mut [T], factor: T, row: &[T]) {
-    for (sum, number) in sum.iter_mut().zip(row) {
-        *sum = factor.fused(*number, *sum);
+    /// `scale · q kᵀ`, likewise.
+    #[inline(always)]
+    fn scores<T: Real>(&self, q: &[T], first: usize, turned: &[T], out: &mut [T]) {
+        self.products(q, first, turned, out);
+        let scale = T::from_f64(self.scale);
+        for score in out.iter_mut() {
+            *score = *score * scale;
+        }
+    }
+
+    /// The softmax over what the query at place `row` may see; 0 elsewhere, and everywhere where it sees nothing.
+    #[inline(always)]
+    fn softmax<T: Real>(&self, row: usize, scores: &mut [T]) {
+        let seen = self.visibility.seen(row, self.keys);
+        let width = scores.len();
+        scores[..seen.start].fill(T::LOWEST);
+        scores[seen.end..width].fill(T::LOWEST);
+        if seen.is_empty() {
+            scores.fill(T::ZERO);
+            return;
+        }
+        let mut lanes = [T::LOWEST; LANES];
+        for scores in scores.chunks_exact(LANES) {
+            for lane in 0..LANES {
+                lanes[lane] = if scores[lane] > lanes[lane] { scores[lane] } else { lanes[lane] };
+            }
+        }
+        let largest = lanes.iter().fold(T::LOWEST, |largest, one| if *one > largest { *one } else { largest });
+        let mut sums = [T::ZERO; LANES];
+        for scores in scores.chunks_exact_mut(LANES) {
+            for lane in 0..LANES {
+                scores[lane] = (scores[lane] - largest).exp_of_negative();
+                sums[lane] += scores[lane];
+            }
+        }
+        let share = T::ONE / sums.iter().fold(T::ZERO, |sum, one| sum + *one);
+        for weight in scores.iter_mut() {
+            *weight = *weight * share;
+        }
+    }
+
+    /// Multiplies the weights of the query at place `row` by 0 or `1/(1 − p)`, where weights are dropped.
+    #[inline(always)]
+    fn drop<T: Real>(&self, row: usize, weights: &mut [T]) {
+        let Some(fates) = &self.dropped else { return };
+        let start = (row * self.keys) as u32;
+        for (place, weight) in weights.iter_mut().enumerate() {
+            *weight = *weight * fates.factor::<T>(start.wrapping_add(place as u32));
+        }
     }
 }

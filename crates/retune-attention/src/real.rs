@@ -1,4 +1,4 @@
-//! The arithmetic of the kernel, in both precisions.
+//! The arithmetic of kernels of our own, in both precisions.
 
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
@@ -19,6 +19,8 @@ pub trait Real:
     const ZERO: Self;
     /// 1.
     const ONE: Self;
+    /// −∞.
+    const LOWEST: Self;
     /// The number nearest to this one.
     fn from_f64(value: f64) -> Self;
     /// `eˣ` for `x ≤ 0`, to a few units in the last place; 0 for what is smaller than any normal number.
@@ -30,6 +32,7 @@ pub trait Real:
 impl Real for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const LOWEST: Self = Self::NEG_INFINITY;
 
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
@@ -50,6 +53,7 @@ impl Real for f64 {
 impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const LOWEST: Self = Self::NEG_INFINITY;
 
     #[inline(always)]
     fn from_f64(value: f64) -> Self {

@@ -1,0 +1,64 @@
+//! The block that all products of a head are made of.
+
+use crate::real::Real;
+
+/// Rows of a block: so many sums are in flight at once.
+pub(super) const ROWS: usize = 4;
+
+/// Columns of a block: a vector of float32, or two of float64.
+pub(super) const LANES: usize = 16;
+
+/// A block of sums.
+pub(super) type Block<T> = [[T; LANES]; ROWS];
+
+/// The width of a row whose end is filled up.
+#[inline(always)]
+pub(super) fn widened(width: usize) -> usize {
+    width.next_multiple_of(LANES)
+}
+
+/// `Σᵢ left[row][i] · right[i · width + column]`: rows of equal length times a matrix `width` wide.
+#[inline(always)]
+pub(super) fn by_rows<T: Real>(left: [&[T]; ROWS], right: &[T], width: usize) -> Block<T> {
+    let mut sums = [[T::ZERO; LANES]; ROWS];
+    let [a, b, c, d] = left;
+    for ((((a, b), c), d), right) in a.iter().zip(b).zip(c).zip(d).zip(right.chunks(width)) {
+        add_term(&mut sums, [*a, *b, *c, *d], right);
+    }
+    sums
+}
+
+/// `Σᵢ left[i · left_width + row] · right[i · width + column]` over `terms` terms: adjacent columns of one matrix times another.
+#[inline(always)]
+pub(super) fn by_columns<T: Real>(left: &[T], left_width: usize, terms: usize, right: &[T], width: usize) -> Block<T> {
+    let mut sums = [[T::ZERO; LANES]; ROWS];
+    for (left, right) in left.chunks(left_width).zip(right.chunks(width)).take(terms) {
+        let Some(left) = left.first_chunk::<ROWS>() else { break };
+        add_term(&mut sums, *left, right);
+    }
+    sums
+}
+
+#[inline(always)]
+fn add_term<T: Real>(sums: &mut Block<T>, left: [T; ROWS], right: &[T]) {
+    let Some(right) = right.first_chunk::<LANES>() else { return };
+    for row in 0..ROWS {
+        for lane in 0..LANES {
+            sums[row][lane] = left[row].fused(right[lane], sums[row][lane]);
+        }
+    }
+}
+
+/// Writes a row of a block.
+#[inline(always)]
+pub(super) fn put_block<T: Real>(sums: &[T; LANES], out: &mut [T]) {
+    out[..LANES].copy_from_slice(sums);
+}
+
+/// Adds a row of a block to as much of it as there is room for.
+#[inline(always)]
+pub(super) fn add_block<T: Real>(sums: &[T; LANES], out: &mut [T]) {
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out += *sum;
+    }
+}

@@ -1,0 +1,60 @@
+//! Which elements dropout drops: one number drawn from libtorch's generator for each call, and from it every element's
+//! fate by a hash of its place. So a backward pass drops what the forward pass dropped without a mask in memory, and threads
+//! share no generator.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::real::Real;
+
+/// The draw of one call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draw {
+    probability: f64,
+    seed: u64,
+}
+
+impl Draw {
+    /// Draws from libtorch's default generator. `probability` is in `0..1`.
+    pub fn new(probability: f64) -> Self {
+        let seed = Tensor::randint_low(0, i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
+        Self { probability, seed: seed as u64 }
+    }
+
+    /// The fates of one part of what is dropped: a head of a sequence, a stretch of a tensor.
+    pub fn part(self, number: u64) -> Fates {
+        // SplitMix64 (Steele, Lea and Flood 2014): the keys of parts are as far apart as draws of a generator.
+        let mut key = self.seed.wrapping_add((number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        key = (key ^ (key >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        key = (key ^ (key >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        key ^= key >> 31;
+        let below = (self.probability * 4_294_967_296.0) as u32;
+        Fates { keys: (key as u32, (key >> 32) as u32), below, gain: 1.0 / (1.0 - self.probability) }
+    }
+}
+
+/// Which elements of a part are dropped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fates {
+    keys: (u32, u32),
+    /// An element is dropped where its hash lies below.
+    below: u32,
+    /// `1/(1 − p)`.
+    gain: f64,
+}
+
+impl Fates {
+    /// 0 where the element of this place is dropped, else `1/(1 − p)`.
+    #[inline(always)]
+    pub fn factor<T: Real>(&self, place: u32) -> T {
+        let mixed = mix(mix(place ^ self.keys.0) ^ self.keys.1);
+        if mixed < self.below { T::ZERO } else { T::from_f64(self.gain) }
+    }
+}
+
+/// A bijection of 32 bits in which every bit of the result depends on all (C. Wellons' `lowbias32`).
+#[inline(always)]
+fn mix(mut x: u32) -> u32 {
+    x = (x ^ (x >> 16)).wrapping_mul(0x7FEB_352D);
+    x = (x ^ (x >> 15)).wrapping_mul(0x846C_A68B);
+    x ^ (x >> 16)
+}
