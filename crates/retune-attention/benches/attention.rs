@@ -159,7 +159,7 @@ fn dropout(criterion: &mut Criterion) {
 }
 
 /// The table's lengths by their names, and its dropouts.
-fn dropout_shapes() -> [(&'static str, Vec<usize>, &'static [f64]); 5] {
+fn dropout_shapes() -> [(&'static str, Vec<usize>, &'static [f64]); 7] {
     let spread = |first: usize, last: usize| (0..32).map(|i| first + i * 7 % (last - first + 1)).collect();
     [
         ("4 to 26", spread(4, 26), &[0.0, 0.1]),
@@ -167,6 +167,8 @@ fn dropout_shapes() -> [(&'static str, Vec<usize>, &'static [f64]); 5] {
         ("32", vec![32; 32], &[0.0, 0.1]),
         ("64", vec![64; 32], &[0.1]),
         ("128", vec![128; 32], &[0.1]),
+        ("256", vec![256; 8], &[0.1]),
+        ("512", vec![512; 4], &[0.1]),
     ]
 }
 

@@ -67,15 +67,17 @@ impl Real for f32 {
         // ln(2) in two parts, of which the first times n is exact.
         const LN2_HIGH: f32 = 0.693_359_4;
         const LN2_LOW: f32 = -2.121_944_4e-4;
-        const MAGIC: f32 = 12_582_912.0; // 1.5 · 2²³: adding it rounds to an integer
+        const MAGIC: f32 = 12_582_912.0; // 1.5 · 2²³: adding it rounds to an integer, which its lowest bits then are
         let x = if self < -87.0 { -87.0 } else { self };
-        let n = (x * std::f32::consts::LOG2_E + MAGIC) - MAGIC;
+        let shifted = x * std::f32::consts::LOG2_E + MAGIC;
+        let n = shifted - MAGIC;
         let r = (x - n * LN2_HIGH) - n * LN2_LOW;
         let mut polynomial = 1.0 / 5040.0;
         for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
             polynomial = polynomial * r + coefficient;
         }
-        let power = f32::from_bits(((n as i32 + 127) as u32) << 23);
+        // From its bits: a cast would saturate, which keeps the compiler from vectorising.
+        let power = f32::from_bits(shifted.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(127) << 23);
         if self < -87.0 { 0.0 } else { polynomial * power }
     }
 

@@ -2,8 +2,7 @@
 //! never leave the cache, and no rectangle. The backward pass computes the weights anew instead of keeping them, as
 //! FlashAttention does (Dao et al. 2022, arXiv 2205.14135).
 //!
-//! It is made for short sequences in training, for which the launch of kernels for each group of equal lengths costs more
-//! than the arithmetic. Sequences are shared among libtorch's threads; each is computed by one thread, in one order, so the result
+//! It is made for training with dropout, which libtorch's fused kernels lack on the processor. Sequences are shared among libtorch's threads; each is computed by one thread, in one order, so the result
 //! does not depend on their number.
 //!
 //! Dropout draws one number from libtorch's generator for each call, and from it every weight's fate by a hash of its
@@ -23,9 +22,6 @@ use crate::real::Real;
 use crate::{Mode, SequenceLayout};
 use kernel::{Head, Scratch, backward, forward};
 
-/// Up to so many keys for the average query, with dropout, this backend is the faster one (docs/performance.md).
-const KEYS_OF_A_QUERY: i64 = 32;
-
 /// Why a loop on libtorch's threads has no error to report.
 const NO_REFUSAL: &str = "libtorch refuses no loop";
 
@@ -34,14 +30,10 @@ pub fn supports(q: &Tensor, pairing: &Pairing<'_>) -> bool {
     q.device() == Device::Cpu && matches!(q.kind(), Kind::Float | Kind::Double | Kind::BFloat16) && pairing.bias.is_none()
 }
 
-/// Whether it is the one to take: libtorch's kernels have no dropout, and with it compute every step apart, for each group of
-/// equal lengths; where sequences are long, its matrix products win all the same.
+/// Whether it is the one to take: libtorch's kernels have no dropout on the processor, and with it compute every step apart, for each group of
+/// equal lengths; without it they are the faster ones (docs/performance.md).
 pub fn is_preferred(q: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mode: Mode) -> bool {
-    let pairs: i64 = (pairing.queries.ranges().zip(pairing.keys.ranges()))
-        .map(|(queries, keys)| (queries.end - queries.start) * (keys.end - keys.start))
-        .sum();
-    let short = pairs <= KEYS_OF_A_QUERY * pairing.queries.tokens();
-    attention.dropout_in(mode) > 0.0 && short && supports(q, pairing)
+    attention.dropout_in(mode) > 0.0 && supports(q, pairing)
 }
 
 /// As [`attend`](super::attend).

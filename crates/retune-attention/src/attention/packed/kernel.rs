@@ -4,7 +4,7 @@
 //! one block, [`ROWS`] rows by [`LANES`] columns, whose sums stay in registers while its terms pass; what lies in memory
 //! with another width is copied once into rows that are a multiple of [`LANES`] wide, filled up with zeros.
 
-use super::tile::{LANES, ROWS, add_block, by_columns, by_rows, put_block, widened};
+use super::tile::{LANES, ROWS, add_block, by_columns, by_rows, put_block, take_block, widened};
 use crate::attention::Visibility;
 use crate::dropout::Fates;
 use crate::real::Real;
@@ -69,8 +69,7 @@ pub(super) fn forward<T: Real>(head: &Head, scratch: &mut Scratch<T>, [q, k, v]:
             let weights = rows_of(&scratch.weights, 0, ROWS, keys, head.keys);
             let sums = by_rows(weights, &scratch.rows[place..], size);
             for row in 0..ROWS.min(head.queries - first) {
-                let width = LANES.min(head.size - place);
-                head.query_row_mut(out, first + row)[place..][..width].copy_from_slice(&sums[row][..width]);
+                put_block(&sums[row], &mut head.query_row_mut(out, first + row)[place..]);
             }
         }
     }
@@ -114,9 +113,7 @@ pub(super) fn backward<T: Real>(
                 let slopes = rows_of(&scratch.slopes, first, tile, keys, head.keys);
                 let sums = by_rows(slopes, &scratch.rows[place..], size);
                 for row in first..tile.min(first + ROWS) {
-                    let width = LANES.min(head.size - place);
-                    let out = &mut head.query_row_mut(dq, begin + row)[place..][..width];
-                    out.copy_from_slice(&sums[row - first][..width]);
+                    put_block(&sums[row - first], &mut head.query_row_mut(dq, begin + row)[place..]);
                 }
             }
         }
@@ -160,6 +157,14 @@ fn slope<T: Real>(weights: &[T], slopes: &mut [T], scale: T) {
     }
 }
 
+/// A row into a wide one.
+#[inline(always)]
+fn copy_row<T: Real>(row: &[T], wide: &mut [T]) {
+    for (row, wide) in row.chunks(LANES).zip(wide.chunks_exact_mut(LANES)) {
+        put_block(&take_block(row), wide);
+    }
+}
+
 impl Head {
     #[inline(always)]
     fn query_row<'a, T>(&self, q: &'a [T], row: usize) -> &'a [T] {
@@ -187,9 +192,21 @@ impl Head {
         let width = widened(self.keys);
         turned.clear();
         turned.resize(self.size * width, T::ZERO);
-        for key in 0..self.keys {
-            for (place, number) in self.key_row(k, key).iter().enumerate() {
-                turned[place * width + key] = *number;
+        // Block by block, so that what is written is adjacent.
+        for first in (0..self.keys).step_by(LANES) {
+            let keys = LANES.min(self.keys - first);
+            for place in (0..self.size).step_by(LANES) {
+                let mut block = [[T::ZERO; LANES]; LANES];
+                for (key, row) in block.iter_mut().enumerate().take(keys) {
+                    *row = take_block(&self.key_row(k, first + key)[place..]);
+                }
+                for column in 0..LANES.min(self.size - place) {
+                    let mut row = [T::ZERO; LANES];
+                    for key in 0..LANES {
+                        row[key] = block[key][column];
+                    }
+                    put_block(&row, &mut turned[(place + column) * width + first..]);
+                }
             }
         }
     }
@@ -201,7 +218,7 @@ impl Head {
         copy.clear();
         copy.resize(self.keys * width, T::ZERO);
         for (key, row) in copy.chunks_exact_mut(width).enumerate() {
-            row[..self.size].copy_from_slice(self.key_row(k, key));
+            copy_row(self.key_row(k, key), row);
         }
     }
 
@@ -212,7 +229,7 @@ impl Head {
         copy.clear();
         copy.resize(self.queries * width, T::ZERO);
         for (query, row) in copy.chunks_exact_mut(width).enumerate() {
-            row[..self.size].copy_from_slice(self.query_row(q, query));
+            copy_row(self.query_row(q, query), row);
         }
     }
 
@@ -260,10 +277,12 @@ impl Head {
             }
         }
         let largest = lanes.iter().fold(T::LOWEST, |largest, one| if *one > largest { *one } else { largest });
+        for score in scores.iter_mut() {
+            *score = (*score - largest).exp_of_negative();
+        }
         let mut sums = [T::ZERO; LANES];
-        for scores in scores.chunks_exact_mut(LANES) {
+        for scores in scores.chunks_exact(LANES) {
             for lane in 0..LANES {
-                scores[lane] = (scores[lane] - largest).exp_of_negative();
                 sums[lane] += scores[lane];
             }
         }

@@ -49,16 +49,31 @@ fn add_term<T: Real>(sums: &mut Block<T>, left: [T; ROWS], right: &[T]) {
     }
 }
 
-/// Writes a row of a block.
+/// Writes as much of a row of a block as there is room for.
 #[inline(always)]
 pub(super) fn put_block<T: Real>(sums: &[T; LANES], out: &mut [T]) {
-    out[..LANES].copy_from_slice(sums);
+    match out.first_chunk_mut::<LANES>() {
+        Some(out) => *out = *sums,
+        None => out.iter_mut().zip(sums).for_each(|(out, sum)| *out = *sum),
+    }
 }
 
-/// Adds a row of a block to as much of it as there is room for.
+/// Adds as much of a row of a block as there is room for.
 #[inline(always)]
 pub(super) fn add_block<T: Real>(sums: &[T; LANES], out: &mut [T]) {
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out += *sum;
+    match out.first_chunk_mut::<LANES>() {
+        Some(out) => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += *sum),
+        None => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += *sum),
     }
+}
+
+/// Up to `LANES` numbers of a row, filled up with zeros.
+#[inline(always)]
+pub(super) fn take_block<T: Real>(row: &[T]) -> [T; LANES] {
+    let mut block = [T::ZERO; LANES];
+    match row.first_chunk::<LANES>() {
+        Some(row) => block = *row,
+        None => block.iter_mut().zip(row).for_each(|(block, number)| *block = *number),
+    }
+    block
 }
