@@ -145,6 +145,7 @@ pub fn training(
             max_gradient_value: 0.0,
             r_drop: 0.0,
             embedding_noise: None,
+            sparse_embeddings: true,
             non_finite: NonFinite::Stop,
             step: step + 1,
         };

@@ -89,6 +89,7 @@ impl Reference {
             token_type_ids: self.tensor("token_type_ids")?,
             layout: SequenceLayout::from_offsets(self.numbers("cu_seqlens")?)?,
             embedding_noise: None,
+            sparse_embeddings: false,
         })
     }
 

@@ -34,6 +34,15 @@ impl Embedding {
         }
     }
 
+    /// As [`forward`](Self::forward); the gradient of a table without an adapter is sparse (`torch.nn.Embedding(sparse=True)`): only
+    /// the rows that occur are in it.
+    pub fn forward_sparse(&self, ids: &Tensor) -> Tensor {
+        match &self.adapter {
+            None => Tensor::embedding(&self.weight, ids, self.padding_row.unwrap_or(-1), false, true),
+            Some(adapter) => adapter.forward(self, ids),
+        }
+    }
+
     /// The table's own rows, whatever adapter stands beside it: `ids` is `[t]`, the result `[t, d]`.
     pub fn plain(&self, ids: &Tensor) -> Tensor {
         Tensor::embedding(&self.weight, ids, self.padding_row.unwrap_or(-1), false, false)

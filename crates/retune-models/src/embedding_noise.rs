@@ -12,10 +12,16 @@ use tch::Tensor;
 
 use crate::PackedInput;
 
+/// A table of so many rows is large: a batch reads few of them.
+const LARGE_TABLE: i64 = 4096;
+
 impl PackedInput {
     /// The tokens' rows of a table of word embeddings, `[t, e]`, with [`PackedInput::embedding_noise`] in training.
     pub(crate) fn words(&self, table: &Embedding, mode: Mode) -> Tensor {
-        let words = table.forward(&self.input_ids); // [t, e]
+        let words = match self.sparse_embeddings && table.weight.size()[0] >= LARGE_TABLE {
+            true => table.forward_sparse(&self.input_ids), // [t, e]
+            false => table.forward(&self.input_ids),
+        };
         match self.embedding_noise.filter(|alpha| mode.is_train() && *alpha > 0.0) {
             Some(alpha) => &words + noise(&words, alpha, &self.layout),
             None => words,
@@ -46,7 +52,7 @@ mod tests {
     fn input(alpha: Option<f64>) -> PackedInput {
         let layout = SequenceLayout::from_lengths(&[4, 400]);
         let input_ids = Tensor::arange(404, (Kind::Int64, Device::Cpu)).remainder(7);
-        PackedInput { token_type_ids: input_ids.zeros_like(), input_ids, layout, embedding_noise: alpha }
+        PackedInput { token_type_ids: input_ids.zeros_like(), input_ids, layout, embedding_noise: alpha, sparse_embeddings: false }
     }
 
     fn table() -> Embedding {
@@ -98,5 +104,22 @@ mod tests {
             Tensor::run_backward(&[words.sum(Kind::Double)], &[&table.weight], false, false).remove(0)
         };
         assert!(gradient(Some(5.0)).equal(&gradient(None)));
+    }
+
+    #[test]
+    fn a_large_table_may_have_a_sparse_gradient() {
+        for (rows, expected) in [(LARGE_TABLE, true), (LARGE_TABLE - 1, false)] {
+            let weight = Tensor::randn([rows, 3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+            let table = Embedding::new(weight, Some(2));
+            let gradient = |sparse_embeddings: bool| {
+                let words = PackedInput { sparse_embeddings, ..input(None) }.words(&table, Mode::Train);
+                let factor = Tensor::arange(words.numel() as i64, (Kind::Float, Device::Cpu)).view_as(&words);
+                Tensor::run_backward(&[(words * factor).sum(Kind::Float)], &[&table.weight], false, false).remove(0)
+            };
+            let (sparse, dense) = (gradient(true), gradient(false));
+            assert_eq!((sparse.is_sparse(), dense.is_sparse()), (expected, false), "{rows} rows");
+            let sparse = if expected { sparse.coalesce().to_dense(None, false) } else { sparse };
+            assert!(sparse.equal(&dense) && dense.get(2).count_nonzero(None).int64_value(&[]) == 0);
+        }
     }
 }

@@ -69,6 +69,8 @@ pub struct PackedInput {
     /// In training, the size `α` of the noise on the word embeddings (NEFTune, Jain et al. 2023, arXiv 2310.05914); `None` or 0
     /// for none.
     pub embedding_noise: Option<f64>,
+    /// Whether the gradient of a large table of word embeddings is to be sparse: of the rows that occur alone.
+    pub sparse_embeddings: bool,
 }
 
 /// The states of an encoder.

@@ -1,8 +1,11 @@
 //! The optimiser's step on the device, in few passes over memory.
 
+mod rows;
+
 use tch::Tensor;
 
 use crate::{TorchError, addresses, adopt, bridge::ffi};
+pub use rows::{adamw_rows, supports_rows};
 
 /// The numbers of one AdamW step (Loshchilov and Hutter, 2019, arXiv 1711.05101): bias-corrected moments, decay
 /// decoupled from the gradient.

@@ -13,6 +13,10 @@ impl Element for f32 {
     const KIND: Kind = Kind::Float;
 }
 
+impl Element for i64 {
+    const KIND: Kind = Kind::Int64;
+}
+
 impl Element for bf16 {
     const KIND: Kind = Kind::BFloat16;
 }

@@ -32,6 +32,8 @@ pub struct StepSettings {
     pub r_drop: f64,
     /// The size `α` of the noise on the word embeddings (NEFTune); `None` or 0 for none.
     pub embedding_noise: Option<f64>,
+    /// Whether the gradient of a large table of word embeddings holds the rows of the batch alone.
+    pub sparse_embeddings: bool,
     /// What happens at a loss or gradient that is not finite.
     pub non_finite: NonFinite,
     /// The step's number, from 1, for messages.
@@ -112,8 +114,11 @@ pub fn train_step<T: Task>(
     }
     let Sums { loss, gradients } = sums;
     let loss = loss.unwrap_or_else(|| Tensor::from(0.0));
-    // What had no part in the loss has no gradient, and none in its norm.
-    let present: Vec<Tensor> = gradients.iter().filter(|one| one.defined()).map(Tensor::shallow_clone).collect();
+    // A row that occurs more than once has one gradient, the sum.
+    let sum_rows = |gradient: Tensor| if is_sparse(&gradient) { gradient.coalesce() } else { gradient };
+    let gradients: Vec<Tensor> = gradients.into_iter().map(sum_rows).collect();
+    // What had no part in the loss has no gradient, and none in its norm; of a sparse one its rows count.
+    let present: Vec<Tensor> = gradients.iter().filter(|one| one.defined()).map(numbers_of).collect();
     if settings.max_gradient_value > 0.0 {
         for gradient in &present {
             let _ = gradient.shallow_clone().clamp_(-settings.max_gradient_value, settings.max_gradient_value);
@@ -161,13 +166,28 @@ impl Sums {
             return;
         }
         for (sum, one) in self.gradients.iter_mut().zip(gradients) {
+            if !one.defined() {
+                continue;
+            }
             if !sum.defined() {
                 *sum = one;
-            } else if one.defined() {
+            } else if is_sparse(sum) {
+                // What is sparse in one part may be dense in another.
+                *sum = if is_sparse(&one) { &*sum + one } else { one + &*sum };
+            } else {
                 let _ = sum.g_add_(&one);
             }
         }
     }
+}
+
+fn is_sparse(gradient: &Tensor) -> bool {
+    gradient.defined() && gradient.is_sparse()
+}
+
+/// A gradient's own numbers: of a sparse one, which is coalesced, those of its rows.
+fn numbers_of(gradient: &Tensor) -> Tensor {
+    if is_sparse(gradient) { gradient.internal_values() } else { gradient.shallow_clone() }
 }
 
 /// The state of the generators that dropout draws from, so that what is computed again draws the same.
@@ -198,7 +218,11 @@ fn backward<T: Task>(
 ) -> Result<(Tensor, Vec<Tensor>), TrainError> {
     let device = settings.computation.device;
     let batch = part.on_device(device);
-    let input = PackedInput { embedding_noise: settings.embedding_noise, ..to_input(&batch.packed, device)? };
+    let input = PackedInput {
+        embedding_noise: settings.embedding_noise,
+        sparse_embeddings: settings.sparse_embeddings,
+        ..to_input(&batch.packed, device)?
+    };
 
     let autocast = settings.computation.autocast()?;
     let loss = passes::loss(network, task, &batch, &input, features, settings)? / weight;
@@ -222,7 +246,7 @@ fn not_finite(
     rows: Vec<usize>,
     step: u64,
 ) -> TrainError {
-    let is_wrong = |gradient: &Tensor| gradient.defined() && gradient.isfinite().all().int64_value(&[]) == 0;
+    let is_wrong = |gradient: &Tensor| gradient.defined() && numbers_of(gradient).isfinite().all().int64_value(&[]) == 0;
     let (what, value, place) = if numbers.loss.is_finite() {
         let mut named = moved.iter().zip(gradients);
         let first = named.rfind(|(_, gradient)| is_wrong(gradient));
@@ -232,4 +256,27 @@ fn not_finite(
         ("loss", numbers.loss, None)
     };
     TrainError::NotFinite { step, what, value, rows, place: place.unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_whether_their_gradients_are_sparse_or_not() {
+        let dense = Tensor::from_slice(&[0f32, 0.0, 1.0, 2.0, 0.0, 0.0]).view([3, 2]);
+        let sparse = dense.to_sparse_sparse_dim(1);
+        for parts in [[&sparse, &sparse], [&sparse, &dense], [&dense, &sparse], [&dense, &dense]] {
+            let mut sums = Sums::default();
+            sums.add(Tensor::from(1.0), vec![parts[0].copy(), Tensor::new()]);
+            sums.add(Tensor::from(2.0), vec![Tensor::new(), Tensor::new()]);
+            sums.add(Tensor::from(4.0), vec![parts[1].copy(), dense.copy()]);
+            let sum = if is_sparse(&sums.gradients[0]) { sums.gradients[0].to_dense(None, false) } else { sums.gradients[0].copy() };
+            assert_eq!(sum, &dense * 2.0);
+            assert_eq!(sums.gradients[1], dense);
+            assert_eq!(sums.loss.unwrap().double_value(&[]), 7.0);
+        }
+        let doubled = (&sparse + &sparse).coalesce();
+        assert_eq!(numbers_of(&doubled), Tensor::from_slice(&[2f32, 4.0]).view([1, 2]));
+    }
 }

@@ -206,6 +206,7 @@ impl<T: Task> Trainer<T> {
             max_gradient_value: self.plan.train.max_grad_value,
             r_drop: self.plan.regularization.r_drop,
             embedding_noise: Some(self.plan.regularization.neftune_alpha),
+            sparse_embeddings: self.optimizer.takes_sparse(),
             non_finite: self.plan.train.non_finite,
             step: state.step + 1,
         }

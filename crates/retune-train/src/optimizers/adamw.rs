@@ -1,8 +1,9 @@
 //! AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), as `torch.optim.AdamW`: bias-corrected moments, decay decoupled
-//! from the gradient. One fused kernel moves everything in one pass over memory.
+//! from the gradient. One fused kernel moves everything in one pass over memory; a table with
+//! a sparse gradient has its own.
 
 use retune_torch::TorchError;
-use retune_torch::optim::{AdamWState, AdamWStep, fused_adamw};
+use retune_torch::optim::{AdamWState, AdamWStep, adamw_rows, fused_adamw, supports_rows};
 use tch::{Kind, Tensor};
 
 use super::{UpdateNumbers, UpdateRule};
@@ -36,6 +37,10 @@ impl UpdateRule for AdamW {
         vec![parameter.zeros_like(), parameter.zeros_like(), step]
     }
 
+    fn takes_sparse(&self, parameter: &Tensor) -> bool {
+        supports_rows(parameter)
+    }
+
     fn update(
         &self,
         parameters: &[Tensor],
@@ -43,8 +48,13 @@ impl UpdateRule for AdamW {
         state: &[Vec<Tensor>],
         numbers: &UpdateNumbers,
     ) -> Result<(), TorchError> {
-        let handles = |slot: usize| state[slot].iter().map(Tensor::shallow_clone).collect();
-        let mut state = AdamWState { first_moments: handles(0), second_moments: handles(1), steps: handles(2) };
+        let (sparse, dense): (Vec<usize>, Vec<usize>) =
+            (0..parameters.len()).partition(|place| gradients[*place].is_sparse());
+        let pick = |tensors: &[Tensor]| -> Vec<Tensor> {
+            dense.iter().map(|place| tensors[*place].shallow_clone()).collect()
+        };
+        let mut moments =
+            AdamWState { first_moments: pick(&state[0]), second_moments: pick(&state[1]), steps: pick(&state[2]) };
         let step = AdamWStep {
             learning_rate: numbers.learning_rate,
             beta1: self.beta1,
@@ -52,6 +62,10 @@ impl UpdateRule for AdamW {
             weight_decay: numbers.weight_decay,
             epsilon: self.epsilon,
         };
-        fused_adamw(parameters, gradients, &mut state, &step)
+        for place in sparse {
+            let of_table = [0, 1, 2].map(|slot: usize| &state[slot][place]);
+            adamw_rows(&parameters[place], &gradients[place], of_table, &step)?;
+        }
+        fused_adamw(&pick(parameters), &pick(gradients), &mut moments, &step)
     }
 }

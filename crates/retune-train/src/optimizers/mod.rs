@@ -45,6 +45,13 @@ pub trait UpdateRule: Debug + Send {
     /// parameter has no such state.
     fn initial(&self, parameter: &Tensor) -> Vec<Tensor>;
 
+    /// Whether the rule takes the sparse gradient of this parameter (coalesced, of one sparse dimension) as it is; else it gets a
+    /// dense one.
+    fn takes_sparse(&self, parameter: &Tensor) -> bool {
+        let _ = parameter;
+        false
+    }
+
     /// Moves `parameters` and `state[slot][parameter]` in place. All lists are as long as `parameters`, and all gradients
     /// are defined. Called without a gradient graph.
     ///
@@ -105,6 +112,11 @@ impl Optimizer {
         Self { rule, groups, evaluates: false }
     }
 
+    /// Whether sparse gradients of tables spare anything: whether the rule takes them of any parameter.
+    pub fn takes_sparse(&self) -> bool {
+        self.groups().any(|group| group.parameters.iter().any(|parameter| self.rule.takes_sparse(parameter)))
+    }
+
     /// The groups, in order.
     pub fn groups(&self) -> impl Iterator<Item = &ParameterGroup> {
         self.groups.iter().map(|group| &group.group)
@@ -125,8 +137,12 @@ impl Optimizer {
             let pick = |tensors: &[Tensor]| -> Vec<Tensor> {
                 present.iter().map(|place| tensors[*place].shallow_clone()).collect()
             };
-            let own: Vec<Tensor> =
-                present.iter().map(|place| gradients[group.members[*place]].shallow_clone()).collect();
+            let own = |place: &usize| {
+                let gradient = &gradients[group.members[*place]];
+                let as_it_is = !gradient.is_sparse() || self.rule.takes_sparse(&group.parameters[*place]);
+                if as_it_is { gradient.shallow_clone() } else { gradient.to_dense(None, false) }
+            };
+            let own: Vec<Tensor> = present.iter().map(own).collect();
             let state: Vec<Vec<Tensor>> = state.iter().map(|slot| pick(slot)).collect();
             let numbers = UpdateNumbers { learning_rate: learning_rate * group.rate, weight_decay: group.weight_decay };
             self.rule.update(&pick(&group.parameters), &own, &state, &numbers)?;
@@ -240,6 +256,41 @@ mod tests {
             for ((name, old), (_, new)) in before.iter().zip(optimizer.state()) {
                 assert_eq!(*old == new, name.starts_with("b."), "{what}: {name} was {old:?}, is {new:?}");
             }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_sparse_gradient_is_the_dense_one() -> Result<(), TorchError> {
+        let options = (Kind::Float, Device::Cpu);
+        let rules: [fn() -> Box<dyn UpdateRule>; 5] = [
+            || Box::new(AdamW::default()),
+            || Box::new(Sgd { momentum: 0.9, ..Sgd::default() }),
+            || Box::new(Adafactor::default()),
+            || Box::new(Lion::default()),
+            || Box::new(ScheduleFreeAdamW::default()),
+        ];
+        let (start, other) = (Tensor::randn([50, 6], options), Tensor::randn([3, 2], options));
+        for rule in rules {
+            let moved = |sparse: bool| -> Result<Tensor, TorchError> {
+                let parameters = [("table.weight", start.copy()), ("other.weight", other.copy())]
+                    .map(|(name, tensor)| (name.to_owned(), tensor));
+                let mut optimizer = Optimizer::new(rule(), all(&parameters, 0.1));
+                for step in 0..5 {
+                    let mut dense = Tensor::zeros([50, 6], options);
+                    for row in [step, 2 * step, 30] {
+                        let _ = dense.get(row).g_add_scalar_(0.1 * (step + row + 1) as f64);
+                    }
+                    if sparse {
+                        dense = dense.to_sparse_sparse_dim(1).coalesce();
+                    }
+                    optimizer.step(&[dense, &other * 0.5], 0.01)?;
+                }
+                Ok(parameters[0].1.shallow_clone())
+            };
+            let (sparse, dense) = (moved(true)?, moved(false)?);
+            assert!(!dense.allclose(&start, 0.0, 1e-3, false), "{:?} moved nothing", rule());
+            assert!(sparse.allclose(&dense, 1e-6, 1e-7, false), "{:?}", rule());
         }
         Ok(())
     }
