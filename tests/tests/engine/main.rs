@@ -3,6 +3,7 @@
 
 mod cutting;
 mod damage;
+mod data_changes;
 mod determinism;
 mod kills;
 mod memory;

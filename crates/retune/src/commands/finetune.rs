@@ -11,8 +11,8 @@ use retune_hub::{Environment, ModelFiles, ModelRequest, Origin, resolve_model};
 use retune_models::LoadReport;
 use retune_recipe::{Plan, keys};
 use retune_train::{
-    Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, device_name, resolve_device,
-    with_task,
+    DataRecord, Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, device_name,
+    resolve_device, with_task,
 };
 
 use crate::terminal::{Terminal, thousands};
@@ -61,10 +61,22 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
         Start::Resume(run) => run.clone(),
     };
     // What can be refused is refused before anything slow: the folder, the device, the data; then the model's files.
-    if matches!(start, Start::New) {
-        check_output(&output)?;
-    }
+    let recorded = match &start {
+        Start::New => {
+            check_output(&output)?;
+            None
+        }
+        Start::Resume(run) => DataRecord::read(run)?,
+    };
+    let data = match &recorded {
+        Some(recorded) => {
+            recorded.check(&plan, &output)?;
+            recorded.clone()
+        }
+        None => DataRecord::of(&plan)?,
+    };
     let (trainer, files) = prepare::<T>(&plan, &terminal)?;
+    data.check_read(&plan)?;
     let trainer = match pause {
         Some(epoch) => trainer.pausing_after(epoch),
         None => trainer,
@@ -72,8 +84,19 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
     let environment = environment::record(&files, trainer.device());
     terminal.note(&format!("run folder {}", output.display()));
     let directory = match start {
-        Start::New => RunDirectory::create(&output, &plan, &environment)?,
-        Start::Resume(run) => RunDirectory::open(&run)?.0,
+        Start::New => RunDirectory::create(&output, &plan, &environment, &data)?,
+        Start::Resume(run) => {
+            let directory = RunDirectory::open(&run)?.0;
+            if recorded.is_none() {
+                // Of a run that was begun before there were records.
+                data.write(&run)?;
+                terminal.note(&format!(
+                    "{} holds no record of what its data files held when it began; they are taken as they are, and recorded",
+                    run.display()
+                ));
+            }
+            directory
+        }
     };
     let example = trainer.task().example();
     let stop = interrupt::on_request()?;
