@@ -66,7 +66,10 @@ pub enum Change {
 }
 
 /// The digests of files that this process has read, so that a large file is read once for whoever asks.
-static DIGESTS: LazyLock<Mutex<HashMap<(PathBuf, Stamp), [u8; 32]>>> = LazyLock::new(Mutex::default);
+static DIGESTS: LazyLock<Mutex<Digests>> = LazyLock::new(Mutex::default);
+
+/// SHA-256 by file and stamp.
+type Digests = HashMap<(PathBuf, Stamp), [u8; 32]>;
 
 impl Contents {
     /// Reads the files that a path names, from start to end.
