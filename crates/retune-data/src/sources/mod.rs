@@ -15,6 +15,7 @@ mod blocks;
 mod columnar;
 mod conll;
 mod delimited;
+pub(crate) mod features;
 mod files;
 mod fingerprint;
 mod json;

@@ -15,6 +15,7 @@ use retune_train::{
     resolve_device, with_task,
 };
 
+use crate::datasets::{Located, locate};
 use crate::terminal::{Terminal, thousands};
 use crate::{cli, environment, interrupt, summary};
 
@@ -68,15 +69,18 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
         }
         Start::Resume(run) => DataRecord::read(run)?,
     };
+    resolve_device(plan.run.device)?;
+    let located = locate(plan, &terminal)?;
+    let plan = &located.local;
     let data = match &recorded {
         Some(recorded) => {
-            recorded.check(&plan, &output)?;
+            recorded.check(plan, &output)?;
             recorded.clone()
         }
-        None => DataRecord::of(&plan)?,
+        None => DataRecord::of(plan)?,
     };
-    let (trainer, files) = prepare::<T>(&plan, &terminal)?;
-    data.check_read(&plan)?;
+    let (trainer, files) = prepare::<T>(&located, &terminal)?;
+    data.check_read(plan)?;
     let trainer = match pause {
         Some(epoch) => trainer.pausing_after(epoch),
         None => trainer,
@@ -84,7 +88,7 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
     let environment = environment::record(&files, trainer.device());
     terminal.note(&format!("run folder {}", output.display()));
     let directory = match start {
-        Start::New => RunDirectory::create(&output, &plan, &environment, &data)?,
+        Start::New => RunDirectory::create(&output, &located.recorded, &environment, &data)?,
         Start::Resume(run) => {
             let directory = RunDirectory::open(&run)?.0;
             if recorded.is_none() {
@@ -106,13 +110,14 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
 }
 
 /// Reads, checks and loads everything that a training needs, and says what it is.
-pub fn prepare<T: Task>(plan: &Plan, terminal: &Terminal) -> anyhow::Result<(Trainer<T>, ModelFiles)> {
+pub fn prepare<T: Task>(located: &Located, terminal: &Terminal) -> anyhow::Result<(Trainer<T>, ModelFiles)> {
+    let plan = &located.local;
     let device = resolve_device(plan.run.device)?;
     if let Some(threads) = plan.run.threads {
         tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
     }
     let (task, data) = T::read(plan)?;
-    describe_data(terminal, plan, &task, &data);
+    describe_data(terminal, &located.recorded, &task, &data);
     let files = resolve(plan, terminal)?;
     let source =
         Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(terminal) };
