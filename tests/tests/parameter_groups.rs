@@ -15,6 +15,10 @@ use tch::Tensor;
 use tests::golden::ModelDirectory;
 use tests::{Reference, Result, zoo};
 
+/// What marks an adapter's parameters.
+const ADAPTED: [&str; 6] =
+    ["lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector", "ia3_l"];
+
 /// What Transformers says of an architecture's parameters, over all its heads and options.
 #[derive(Deserialize)]
 struct Names {
@@ -56,6 +60,26 @@ fn weight_decay_is_where_transformers_has_it() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+#[test]
+fn weight_decay_of_adapters_is_where_transformers_has_it() -> Result<()> {
+    let golden: BTreeMap<String, Names> = serde_json::from_str(include_str!("../golden/adapter_decay.json"))?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/adapters");
+    let mut seen = BTreeSet::new();
+    for (variant, Names { decay, none }) in &golden {
+        let other: Vec<&String> = decay.iter().filter(|name| !has_decay(name)).collect();
+        assert!(other.is_empty(), "{variant}: these decay: {other:?}");
+        let other: Vec<&String> = none.iter().filter(|name| has_decay(name)).collect();
+        assert!(other.is_empty(), "{variant}: these do not decay: {other:?}");
+        seen.extend(decay.iter().filter_map(|name| ADAPTED.into_iter().find(|part| name.contains(part))));
+        // What PEFT trains has these names here too.
+        let reference = Reference::open(&folder.join(variant).join("reference.safetensors"))?;
+        let names: BTreeSet<String> = decay.union(none).cloned().collect();
+        assert_eq!(reference.names("gradient").map(str::to_owned).collect::<BTreeSet<_>>(), names, "{variant}");
+    }
+    assert_eq!(seen, BTreeSet::from(ADAPTED), "kinds of parameters that decay");
     Ok(())
 }
 

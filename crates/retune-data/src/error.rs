@@ -67,6 +67,14 @@ pub enum DataError {
     #[error("{}: cannot be read: {source}", .path.display())]
     Read { path: PathBuf, source: io::Error },
 
+    /// Files of one data set that number its classes differently.
+    #[error(
+        "{} and {} name the classes of column `{column}` differently; train on one of them, or write both with the same names",
+        .first.display(),
+        .second.display()
+    )]
+    ClassesDiffer { column: String, first: PathBuf, second: PathBuf },
+
     /// Files that were written to, added or removed while they were read.
     #[error("{}: the data changed while it was read; start again when nothing writes to it any more", .path.display())]
     Changed { path: PathBuf },

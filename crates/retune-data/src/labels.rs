@@ -1,7 +1,6 @@
 //! The names of the classes and their ids.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::collections::HashMap;
 
 use crate::error::DataError;
 use crate::table::Table;
@@ -12,11 +11,14 @@ pub struct LabelMap {
     names: Vec<String>,
     /// By what stands in the data: names, and numbers where [`LabelMap::with_numbers`] allows them.
     ids: HashMap<String, u32>,
+    /// Whether numbers are places among these names, whatever a file says of its own numbers.
+    by_number: bool,
 }
 
 impl LabelMap {
     /// The classes of a training file: as numbers if every name is an integer, else by Unicode code points, so that the
-    /// ids do not hang on the order of the rows.
+    /// ids do not hang on the order of the rows. Where the file itself names classes that its column numbers, those, in their
+    /// order.
     ///
     /// # Errors
     ///
@@ -40,7 +42,7 @@ impl LabelMap {
                 return Err(DataError::DuplicateLabel { label: name.clone(), first, second: id });
             }
         }
-        Ok(Self { names, ids })
+        Ok(Self { names, ids, by_number: false })
     }
 
     /// The ids of a file's labels, one a row.
@@ -49,7 +51,8 @@ impl LabelMap {
     ///
     /// [`DataError::EmptyLabel`], [`DataError::UnknownLabel`], [`DataError::MissingColumn`].
     pub fn encode(&self, table: &Table, column: &str) -> Result<Vec<u32>, DataError> {
-        let labels = labels_of(table, column)?;
+        let known = self.names_of(table, column);
+        let labels: Vec<&str> = labels_of(table, column)?.into_iter().map(|label| class_of(known, label)).collect();
         let mut unknown = labels.iter().enumerate().filter(|(_, label)| !self.ids.contains_key(**label));
         if let Some((row, label)) = unknown.next() {
             return Err(DataError::UnknownLabel {
@@ -61,6 +64,11 @@ impl LabelMap {
             });
         }
         Ok(labels.iter().map(|label| self.ids[*label]).collect())
+    }
+
+    /// The names that a file gives the numbers of a column, where they count.
+    fn names_of<'a>(&self, table: &'a Table, column: &str) -> Option<&'a [String]> {
+        table.class_names(column).filter(|_| !self.by_number)
     }
 
     /// The number of classes.
@@ -89,6 +97,11 @@ impl LabelMap {
     }
 }
 
+/// The name of the class that a value means: where the file names its classes, a number is the place of one.
+fn class_of<'a>(names: Option<&'a [String]>, label: &'a str) -> &'a str {
+    names.and_then(|names| names.get(label.parse::<usize>().ok()?)).map_or(label, String::as_str)
+}
+
 /// The labels of all rows.
 pub(crate) fn labels_of<'a>(table: &'a Table, column: &str) -> Result<Vec<&'a str>, DataError> {
     let values = table.column(column)?;
@@ -100,80 +113,12 @@ pub(crate) fn labels_of<'a>(table: &'a Table, column: &str) -> Result<Vec<&'a st
     Ok(values.iter().flatten().collect())
 }
 
-/// Names that are all whole numbers in the order of these. They come in the order of their code points.
-fn sort_numbers(names: &mut [&str]) {
-    if names.iter().all(|name| name.parse::<i64>().is_ok()) {
-        // Stable: names of one number (`1`, `01`) keep the order of their code points.
-        names.sort_by_key(|name| name.parse::<i64>().unwrap_or_default());
-    }
-}
-
-/// The classes of a training file that is read table by table.
-#[derive(Clone, Debug, Default)]
-pub struct ClassNames {
-    names: BTreeSet<String>,
-    rows: usize,
-}
-
-impl ClassNames {
-    /// Adds those of a table.
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::EmptyLabel`], [`DataError::MissingColumn`].
-    pub fn add(&mut self, table: &Table, column: &str) -> Result<(), DataError> {
-        for name in labels_of(table, column)? {
-            if !self.names.contains(name) {
-                self.names.insert(name.to_owned());
-            }
-        }
-        self.rows += table.len();
-        Ok(())
-    }
-
-    /// All of them, in the order of [`LabelMap::from_table`].
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::OneClass`], which names the file.
-    pub fn finish(&self, path: &Path) -> Result<LabelMap, DataError> {
-        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        if let [only] = names[..] {
-            return Err(DataError::OneClass { path: path.to_owned(), label: only.to_owned(), rows: self.rows });
-        }
-        sort_numbers(&mut names);
-        LabelMap::from_names(names)
-    }
-
-    /// Adds those of a column of lists.
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::MissingColumn`], [`DataError::WrongType`].
-    pub fn add_lists(&mut self, table: &Table, column: &str) -> Result<(), DataError> {
-        for name in table.lists(column)?.iter().flatten().flatten().filter(|name| !name.is_empty()) {
-            if !self.names.contains(*name) {
-                self.names.insert((*name).to_owned());
-            }
-        }
-        self.rows += table.len();
-        Ok(())
-    }
-
-    /// All of them, however few.
-    ///
-    /// # Errors
-    ///
-    /// None: the names are different.
-    pub fn finish_lists(&self) -> Result<LabelMap, DataError> {
-        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        sort_numbers(&mut names);
-        LabelMap::from_names(names)
-    }
-}
-
+mod class_names;
+#[cfg(test)]
+mod named;
 mod sets;
 
+pub use class_names::ClassNames;
 pub use sets::numbers;
 
 #[cfg(test)]

@@ -22,6 +22,7 @@
 mod answers;
 mod batch;
 mod cache;
+mod contents;
 mod encode;
 mod encode_stream;
 mod error;
@@ -39,6 +40,7 @@ mod write;
 pub use answers::{FoundAnswers, Occurrence, find_answer, find_answers};
 pub use batch::{PackedBatch, collate};
 pub use cache::TokenCache;
+pub use contents::{Change, Contents, FileContent};
 pub use encode::{
     AnswerOptions, Candidate, DecodedAnswer, EncodedWords, FurtherPieces, IGNORED_LABEL, MaskableTokens, Masked,
     Masking, Piece, WindowAnswers, Windows, decode_answer, words_of_text,

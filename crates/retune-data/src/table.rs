@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 
 use crate::error::{DataError, Place, Position};
+use crate::sources::features::Classes;
 
 pub(crate) use builder::{ColumnBuilder, Mismatch};
 
@@ -18,6 +19,7 @@ pub struct Table {
     path: PathBuf,
     frame: DataFrame,
     parts: Vec<Part>,
+    classes: Classes,
 }
 
 /// The rows of one file.
@@ -48,7 +50,7 @@ impl Table {
         }
         let frame = DataFrame::new(height, columns).map_err(|error| unreadable(path, error))?;
         let part = Part { path: path.to_owned(), first_row: 0, positions };
-        Ok(Self { path: path.to_owned(), frame, parts: vec![part] })
+        Ok(Self { path: path.to_owned(), frame, parts: vec![part], classes: Classes::default() })
     }
 
     /// The rows of several tables of the same columns, one after the other; `path` is what the user named.
@@ -56,11 +58,32 @@ impl Table {
         let mut tables = tables.into_iter();
         let mut joined = tables.next().ok_or_else(|| DataError::NoRows { path: path.to_owned() })?;
         for table in tables {
+            if let Some(column) = table
+                .classes
+                .keys()
+                .chain(joined.classes.keys())
+                .find(|name| table.classes.get(*name) != joined.classes.get(*name))
+            {
+                let (first, second) = (joined.parts[0].path.clone(), table.parts[0].path.clone());
+                return Err(DataError::ClassesDiffer { column: column.clone(), first, second });
+            }
             let first_row = joined.len();
             joined.frame.vstack_mut_owned(table.frame).map_err(|error| unreadable(path, error))?;
             joined.parts.extend(table.parts.into_iter().map(|part| Part { first_row, ..part }));
         }
         Ok(Self { path: path.to_owned(), ..joined })
+    }
+
+    /// The same, of whose columns some hold classes by number.
+    pub(crate) fn with_classes(mut self, classes: &Classes) -> Self {
+        self.classes = classes.clone();
+        self
+    }
+
+    /// The names of the classes of a column that holds them by number, from 0, where its file says so, as those of Python's
+    /// `datasets` do.
+    pub fn class_names(&self, column: &str) -> Option<&[String]> {
+        self.classes.get(column).map(Vec::as_slice)
     }
 
     /// What was read: a file, or a folder or a pattern of several.

@@ -1,17 +1,16 @@
-//! The Hugging Face cache: `models--org--name/{refs,snapshots,blobs}`, as `huggingface_hub` lays it out.
+//! The Hugging Face cache: `models--org--name/{refs,snapshots,blobs}`, and `datasets--org--name` likewise, as `huggingface_hub` lays it out.
 //!
 //! `refs/<revision>` holds a commit hash; `snapshots/<commit>/` holds the files, mostly links into `blobs/`. A full commit
 //! hash has no file under `refs`.
 
 use std::path::{Path, PathBuf};
 
-use hf_hub::{Repo, RepoType};
-
 use crate::HubError;
 use crate::files::{self, Holding};
 use crate::name::is_commit;
+use crate::repository::Repository;
 
-/// One model's folder in the cache.
+/// One repository's folder in the cache.
 pub(crate) struct CachedRepository {
     root: PathBuf,
 }
@@ -26,9 +25,9 @@ pub(crate) enum Lookup {
 }
 
 impl CachedRepository {
-    /// The folder of the model `name` below `cache`; it need not exist.
-    pub(crate) fn new(cache: &Path, name: &str) -> Self {
-        Self { root: cache.join(Repo::new(name.to_owned(), RepoType::Model).folder_name()) }
+    /// The folder of a repository below `cache`; it need not exist.
+    pub(crate) fn new(cache: &Path, repository: &Repository) -> Self {
+        Self { root: cache.join(repository.at(&repository.revision).folder_name()) }
     }
 
     /// Looks `revision` up without touching the network.
@@ -73,7 +72,8 @@ impl CachedRepository {
         self.root.join("refs").join(revision)
     }
 
-    fn commit(&self, revision: &str) -> Result<Option<String>, HubError> {
+    /// The commit that `revision` stands for, as far as the cache knows.
+    pub(crate) fn commit(&self, revision: &str) -> Result<Option<String>, HubError> {
         if is_commit(revision) {
             return Ok(Some(revision.to_owned()));
         }
@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn a_revision_points_at_a_snapshot_and_a_commit_is_its_own() {
         let cache = tempfile::tempdir().unwrap();
-        let repository = CachedRepository::new(cache.path(), "org/name");
+        let repository =
+            CachedRepository::new(cache.path(), &Repository::of_model(&crate::ModelRequest::new("org/name")));
         assert!(matches!(repository.find("main").unwrap(), Lookup::Absent));
         std::fs::create_dir_all(repository.snapshot(COMMIT)).unwrap();
         assert!(matches!(repository.find("main").unwrap(), Lookup::Absent));
@@ -118,7 +119,8 @@ mod tests {
     #[test]
     fn a_reference_that_is_no_hash_finds_nothing() {
         let cache = tempfile::tempdir().unwrap();
-        let repository = CachedRepository::new(cache.path(), "org/name");
+        let repository =
+            CachedRepository::new(cache.path(), &Repository::of_model(&crate::ModelRequest::new("org/name")));
         std::fs::create_dir_all(cache.path().join("models--org--name/refs")).unwrap();
         std::fs::create_dir_all(cache.path().join("models--org--name/snapshots")).unwrap();
         for content in ["", "..", "../..", "main\n"] {

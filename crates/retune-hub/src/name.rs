@@ -32,7 +32,7 @@ fn looks_like_path(name: &str) -> bool {
 }
 
 /// What the Hub would not allow in a repository's name (the rules of `huggingface_hub.utils.validate_repo_id`).
-fn fault_of_name(name: &str) -> Option<&'static str> {
+pub(crate) fn fault_of_name(name: &str) -> Option<&'static str> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() {
         Some("it is empty")
@@ -50,7 +50,7 @@ fn fault_of_name(name: &str) -> Option<&'static str> {
 }
 
 /// Whether git would take this as the name of a branch, a tag or a commit, and an address can carry it unescaped.
-fn is_revision(revision: &str) -> bool {
+pub(crate) fn is_revision(revision: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+' | '@' | '=');
     revision.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.chars().all(allowed))
         && !revision.contains("..")

@@ -4,10 +4,10 @@
 //! two versions. The branch's entry under `refs` moves last: a download that breaks off leaves the cache meaning what it
 //! meant, with some files more.
 
-use hf_hub::api::RepoInfo;
-
 use crate::cache::CachedRepository;
 use crate::files::{self, CONFIG, INDEX, OPTIONAL, PICKLES, TOKENIZER, WEIGHTS};
+use crate::probe::Description;
+use crate::repository::Repository;
 use crate::transfer::Transfer;
 use crate::{Environment, HubError, ModelFiles, ModelRequest, Origin, probe};
 
@@ -17,10 +17,11 @@ pub(crate) fn fetch(
     environment: &Environment,
     notice: &mut dyn FnMut(&str),
 ) -> Result<ModelFiles, HubError> {
-    let info = probe::describe(request, environment)?;
-    let cached = CachedRepository::new(&environment.hub_cache, &request.name);
-    let directory = cached.snapshot(&info.sha);
-    let transfer = Transfer::new(request, environment, &info.sha);
+    let repository = Repository::of_model(request);
+    let info = probe::describe(&repository, environment)?;
+    let cached = CachedRepository::new(&environment.hub_cache, &repository);
+    let directory = cached.snapshot(&info.commit);
+    let transfer = Transfer::new(&repository, environment, &info.commit);
 
     let files = needed(request, environment, &info)?;
     if files.iter().any(|file| !directory.join(file).is_file()) {
@@ -30,26 +31,26 @@ pub(crate) fn fetch(
     transfer.run(&directory, &files, notice)?;
     if files.iter().any(|file| file == INDEX) {
         let shards = files::shards(&directory)?;
-        let missing: Vec<String> = shards.iter().filter(|shard| !holds(&info, shard)).cloned().collect();
+        let missing: Vec<String> = shards.iter().filter(|shard| !info.holds(shard)).cloned().collect();
         if !missing.is_empty() {
             return Err(not_on_hub(request, missing));
         }
         transfer.run(&directory, &shards.into_iter().collect::<Vec<_>>(), notice)?;
     }
-    cached.point(&request.revision, &info.sha)?;
-    Ok(ModelFiles { directory, origin: Origin::Hub { commit: info.sha } })
+    cached.point(&request.revision, &info.commit)?;
+    Ok(ModelFiles { directory, origin: Origin::Hub { commit: info.commit } })
 }
 
 /// The files to take of those that the repository holds; shards come later, once the index can be read.
-fn needed(request: &ModelRequest, environment: &Environment, info: &RepoInfo) -> Result<Vec<String>, HubError> {
-    let weights = if holds(info, WEIGHTS) || !holds(info, INDEX) { WEIGHTS } else { INDEX };
-    let tokenizer = files::tokenizer(|file| holds(info, file));
+fn needed(request: &ModelRequest, environment: &Environment, info: &Description) -> Result<Vec<String>, HubError> {
+    let weights = if info.holds(WEIGHTS) || !info.holds(INDEX) { WEIGHTS } else { INDEX };
+    let tokenizer = files::tokenizer(|file| info.holds(file));
     let mut missing: Vec<String> =
-        [CONFIG, weights].into_iter().filter(|file| !holds(info, file)).map(str::to_owned).collect();
+        [CONFIG, weights].into_iter().filter(|file| !info.holds(file)).map(str::to_owned).collect();
     if tokenizer.is_empty() {
         missing.push(TOKENIZER.to_owned());
     }
-    if missing.iter().any(|file| file == WEIGHTS) && PICKLES.iter().any(|file| holds(info, file)) {
+    if missing.iter().any(|file| file == WEIGHTS) && PICKLES.iter().any(|file| info.holds(file)) {
         let place = format!("{}/{}", environment.endpoint, request.name);
         return Err(HubError::Pickle { name: request.name.clone(), place });
     }
@@ -57,13 +58,9 @@ fn needed(request: &ModelRequest, environment: &Environment, info: &RepoInfo) ->
         return Err(not_on_hub(request, missing));
     }
     // The weights last: whatever is wrong with the small files shows before the long download.
-    let optional = OPTIONAL.into_iter().filter(|file| holds(info, file) && !tokenizer.contains(file));
+    let optional = OPTIONAL.into_iter().filter(|file| info.holds(file) && !tokenizer.contains(file));
     let small = [CONFIG].into_iter().chain(tokenizer.iter().copied()).chain(optional);
     Ok(small.chain([weights]).map(str::to_owned).collect())
-}
-
-fn holds(info: &RepoInfo, file: &str) -> bool {
-    info.siblings.iter().any(|sibling| sibling.rfilename == file)
 }
 
 fn not_on_hub(request: &ModelRequest, missing: Vec<String>) -> HubError {

@@ -11,11 +11,12 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hf_hub::Cache;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, Metadata};
-use hf_hub::{Cache, Repo, RepoType};
 use sha2::{Digest, Sha256};
 
-use crate::{Environment, HubError, ModelRequest, probe};
+use crate::repository::Repository;
+use crate::{Environment, HubError, probe};
 
 /// How often a line tells how far a long download is.
 const TELL_EVERY: Duration = Duration::from_secs(2);
@@ -23,10 +24,10 @@ const TELL_EVERY: Duration = Duration::from_secs(2);
 /// Smaller files are not announced, in bytes.
 const LARGE: u64 = 1_000_000;
 
-/// Downloads of one commit of one model.
+/// Downloads of one commit of one repository.
 #[derive(Clone)]
 pub(crate) struct Transfer {
-    request: ModelRequest,
+    repository: Repository,
     environment: Environment,
     commit: String,
 }
@@ -38,8 +39,8 @@ enum Event {
 }
 
 impl Transfer {
-    pub(crate) fn new(request: &ModelRequest, environment: &Environment, commit: &str) -> Self {
-        Self { request: request.clone(), environment: environment.clone(), commit: commit.to_owned() }
+    pub(crate) fn new(repository: &Repository, environment: &Environment, commit: &str) -> Self {
+        Self { repository: repository.clone(), environment: environment.clone(), commit: commit.to_owned() }
     }
 
     /// Downloads those of `files` that the snapshot `directory` lacks.
@@ -61,7 +62,7 @@ impl Transfer {
                 Err(RecvTimeoutError::Disconnected) => break,
                 // The thread stays behind with its connection; the process ends soon, or tries another source.
                 Err(RecvTimeoutError::Timeout) => {
-                    let (name, file) = (self.request.name.clone(), watch.file);
+                    let (name, file) = (self.repository.page(), watch.file);
                     return Err(HubError::Stalled { name, file, seconds: stall.as_secs() });
                 }
             }
@@ -71,8 +72,7 @@ impl Transfer {
     }
 
     fn file(&self, file: &str, events: &Sender<Event>) -> Result<(), HubError> {
-        let revision = self.commit.clone();
-        let repository = Repo::with_revision(self.request.name.clone(), RepoType::Model, revision);
+        let repository = self.repository.at(&self.commit);
         let cache = Cache::new(self.environment.hub_cache.clone());
         let blobs = cache.repo(repository.clone());
         let remote = self.api(cache).map_err(|error| self.failure(file, error))?;
@@ -103,11 +103,11 @@ impl Transfer {
         let etag = metadata.etag().strip_prefix("W/").unwrap_or(metadata.etag());
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if etag.is_empty() || !etag.bytes().all(plain) {
-            return Err(probe::unexpected(&self.request, &self.environment, format!("the etag {etag:?}")));
+            return Err(probe::unexpected(&self.repository, &self.environment, format!("the etag {etag:?}")));
         }
         if metadata.commit_hash() != self.commit {
             let answer = format!("commit {:?} instead of {}", metadata.commit_hash(), self.commit);
-            return Err(probe::unexpected(&self.request, &self.environment, answer));
+            return Err(probe::unexpected(&self.repository, &self.environment, answer));
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ impl Transfer {
         if blob.is_file() {
             fs::remove_file(&blob).map_err(|source| HubError::io("remove", &blob, source))?;
         }
-        Err(HubError::Corrupt { name: self.request.name.clone(), file: file.to_owned(), expected, found })
+        Err(HubError::Corrupt { name: self.repository.page(), file: file.to_owned(), expected, found })
     }
 
     fn failure(&self, file: &str, error: ApiError) -> HubError {
@@ -145,7 +145,7 @@ impl Transfer {
             }
             ApiError::RequestError(error) => match *error {
                 ureq::Error::StatusCode(status @ (401 | 403)) => {
-                    probe::refusal(status, None, &self.request, &self.environment)
+                    probe::refusal(status, None, &self.repository, &self.environment)
                 }
                 error => self.broken(file, error),
             },
@@ -154,7 +154,7 @@ impl Transfer {
     }
 
     fn broken(&self, file: &str, source: impl std::error::Error + Send + Sync + 'static) -> HubError {
-        HubError::Download { name: self.request.name.clone(), file: file.to_owned(), source: Box::new(source) }
+        HubError::Download { name: self.repository.page(), file: file.to_owned(), source: Box::new(source) }
     }
 }
 

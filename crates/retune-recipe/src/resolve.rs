@@ -183,8 +183,10 @@ impl Resolver<'_> {
 
     fn contradictions(&mut self) {
         let train: Option<PathBuf> = self.optional("data.train");
-        for held_out in ["data.validation", "data.test"] {
-            if train.is_some() && train == self.optional(held_out) {
+        let train = train.map(|train| with_split(train, "train"));
+        for (held_out, split) in [("data.validation", "validation"), ("data.test", "test")] {
+            let other: Option<PathBuf> = self.optional(held_out);
+            if train.is_some() && train == other.map(|other| with_split(other, split)) {
                 let reason = "what is measured on the training examples says nothing of new ones; name another file";
                 self.contradiction("data.train", held_out, reason);
             }
@@ -228,9 +230,25 @@ impl Resolver<'_> {
     }
 }
 
+/// What begins the name of a data set on the Hub.
+const HUB: &str = "hub:";
+
+/// A path; of a data set on the Hub that names no split, with the one that is meant.
+fn with_split(path: PathBuf, split: &str) -> PathBuf {
+    match path.to_str() {
+        Some(text) if text.starts_with(HUB) && !text.contains('#') => format!("{text}#{split}").into(),
+        _ => path,
+    }
+}
+
 /// What a run on these data is called: the name of the file or the folder, without the chosen array, the extensions and
-/// the marks of a pattern, as `data` of `data.json#train` and `train` of `train-*.csv.gz`.
+/// the marks of a pattern, as `data` of `data.json#train` and `train` of `train-*.csv.gz`; of a data set on the Hub its own name and that of its configuration.
 fn name_of_data(path: &Path) -> Option<OsString> {
+    if let Some(text) = path.to_str().and_then(|text| text.strip_prefix(HUB)) {
+        let name = text.split(['@', '#']).next().unwrap_or_default();
+        let name = name.rsplit('/').next().unwrap_or_default().replace(':', "-");
+        return (!name.is_empty()).then(|| name.into());
+    }
     let name = path.file_name()?.to_str()?;
     let file = name.split_once('#').map_or(name, |(file, _)| file);
     let stem = Path::new(file.strip_suffix(".gz").unwrap_or(file)).file_stem()?.to_str()?;

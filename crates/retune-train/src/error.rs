@@ -4,13 +4,14 @@ use std::io;
 use std::path::PathBuf;
 
 use retune_attention::LayoutError;
-use retune_data::DataError;
+use retune_data::{Change, DataError};
 use retune_metrics::MetricError;
 use retune_models::ModelError;
 use retune_recipe::RecipeError;
 use retune_torch::TorchError;
 
 use crate::averaging::AverageError;
+use crate::data_record::changes_in_words;
 use crate::lr_finder::FinderError;
 use crate::optimizers::GroupError;
 
@@ -113,6 +114,19 @@ pub enum TrainError {
         path: PathBuf,
         /// What is not there, and what that means.
         missing: &'static str,
+    },
+    /// The data files hold something else than when the run began.
+    #[error(
+        "the data of {} is not what the run began with: {}. A run goes on with the same data alone, and nothing of it is lost: \
+         put the files back as they were and resume again, or begin a new run in another folder",
+        run.display(),
+        changes_in_words(changes)
+    )]
+    DataChanged {
+        /// The run.
+        run: PathBuf,
+        /// The keys that name the files, and what became of these.
+        changes: Vec<(&'static str, Change)>,
     },
     /// A file of a checkpoint does not fit the run.
     #[error("{}: {reason}", path.display())]

@@ -8,6 +8,7 @@ mod advice;
 pub mod averaging;
 mod batch;
 pub mod checkpoint;
+mod data_record;
 mod device;
 mod diagnose;
 pub mod divergences;
@@ -44,6 +45,7 @@ mod watch;
 
 pub use averaging::{Average, Period, WeightAverage};
 pub use batch::to_input;
+pub use data_record::DataRecord;
 pub use device::{device_name, resolve_device};
 pub use error::TrainError;
 pub use evaluate::{Computation, Outputs, evaluate};

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::TrainError;
 use crate::checkpoint::write_synced;
+use crate::data_record::{DATA, DataRecord};
 
-/// A run's folder: `plan.toml`, `environment.json`, `metrics.jsonl`, `checkpoints/`, `model/`, `predictions.parquet`.
+/// A run's folder: `plan.toml`, `environment.json`, `data.json`, `metrics.jsonl`, `checkpoints/`, `model/`, `predictions.parquet`.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
@@ -56,9 +57,9 @@ impl RunDirectory {
     ///
     /// # Errors
     /// It holds another run or other files, or cannot be written.
-    pub fn create(path: &Path, plan: &Plan, environment: &Value) -> Result<Self, TrainError> {
+    pub fn create(path: &Path, plan: &Plan, environment: &Value, data: &DataRecord) -> Result<Self, TrainError> {
         check_output(path)?;
-        let made = Self::fill(path, plan, environment)
+        let made = Self::fill(path, plan, environment, data)
             .map_err(|source| TrainError::Write { path: path.to_owned(), source })
             .and_then(|()| Self::append_to(path));
         if made.is_err() {
@@ -68,14 +69,17 @@ impl RunDirectory {
     }
 
     /// The folder itself is not written beside its place and renamed, for it may be there already, as a mount point, say.
-    fn fill(path: &Path, plan: &Plan, environment: &Value) -> io::Result<()> {
+    fn fill(path: &Path, plan: &Plan, environment: &Value, data: &DataRecord) -> io::Result<()> {
         let beginning = path.join(BEGINNING);
         // Made first and removed last. Of an earlier beginning, it goes on to stand for the files that that one left.
         fs::create_dir_all(&beginning)?;
         // The plan last, for it is what makes the folder a run's.
-        for (name, text) in
-            [(ENVIRONMENT, format!("{environment:#}\n")), (METRICS, String::new()), (PLAN, plan.to_toml())]
-        {
+        for (name, text) in [
+            (ENVIRONMENT, format!("{environment:#}\n")),
+            (DATA, data.to_json()?),
+            (METRICS, String::new()),
+            (PLAN, plan.to_toml()),
+        ] {
             write_synced(&beginning.join(name), text.as_bytes())?;
             fs::rename(beginning.join(name), path.join(name))?;
         }

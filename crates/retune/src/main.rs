@@ -5,6 +5,7 @@
 
 mod cli;
 mod commands;
+mod datasets;
 mod environment;
 mod interrupt;
 mod summary;

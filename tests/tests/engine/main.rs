@@ -1,9 +1,12 @@
 //! The engine of training, through the built binary: what must make no difference to a run (being killed, being paused, in how
 //! many parts a batch is computed), and what must end it in words.
 
+mod adapter_path;
 mod cutting;
 mod damage;
+mod data_changes;
 mod determinism;
+mod groups;
 mod kills;
 mod memory;
 mod parts;
@@ -101,9 +104,16 @@ fn without_dropout(job: &Job) -> Result<()> {
 
 /// Fills a weight of a job's model with one number.
 fn poison(job: &Job, name: &str, value: f64) -> Result<()> {
+    poison_each(job, &[(name, value)])
+}
+
+/// Fills weights of a job's model with one number each.
+fn poison_each(job: &Job, fillings: &[(&str, f64)]) -> Result<()> {
     let weights = Golden::read("bert_tiny_gelu")?.weights()?;
-    let (_, weight) = weights.iter().find(|(found, _)| found == name).ok_or("no such weight")?;
-    let _ = weight.shallow_clone().fill_(value);
+    for (name, value) in fillings {
+        let (_, weight) = weights.iter().find(|(found, _)| found == name).ok_or("no such weight")?;
+        let _ = weight.shallow_clone().fill_(*value);
+    }
     golden::save(&job.model().join("model.safetensors"), &weights)
 }
 

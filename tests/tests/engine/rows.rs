@@ -64,6 +64,28 @@ fn a_rare_class_is_drawn_as_often_as_the_other() -> Result<()> {
 }
 
 #[test]
+fn batches_of_like_lengths_hold_every_row_once() -> Result<()> {
+    let job = poisoned()?;
+    // Of each of six lengths four rows, and the lengths one after another: as many as a batch has.
+    let line = |row: usize| format!("a {}good film,{}\n", "very ".repeat(row % 6), ["negative", "positive"][row % 2]);
+    job.write("train.csv", format!("text,label\n{}", (0..24).map(line).collect::<String>()))?;
+    let lengths = |rows: &[usize]| -> Vec<BTreeSet<usize>> {
+        rows.chunks(4).map(|batch| batch.iter().map(|row| row % 6).collect()).collect()
+    };
+    let grouped = rows(&job, "grouped", &["train.sampling=length-grouped"])?;
+    let mut orders = BTreeSet::new();
+    for epoch in grouped[..72].chunks(24) {
+        assert_eq!(epoch.iter().collect::<BTreeSet<_>>().len(), 24, "{epoch:?}");
+        assert!(lengths(epoch).iter().all(|lengths| lengths.len() == 1), "{epoch:?}");
+        orders.insert(lengths(epoch));
+    }
+    assert!(orders.len() > 1, "every epoch has the same order of lengths: {orders:?}");
+    let shuffled = rows(&job, "shuffled", &[])?;
+    assert!(lengths(&shuffled[..72]).iter().any(|lengths| lengths.len() > 1), "{shuffled:?}");
+    Ok(())
+}
+
+#[test]
 fn only_classes_can_be_balanced() -> Result<()> {
     let job = Job::new()?;
     job.write("train.jsonl", "{\"text\": \"a good film\", \"score\": 1.5}\n".repeat(8))?;

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tests::{Job, Result};
 
-use crate::{fails, finetune, names, poison, records};
+use crate::{fails, finetune, names, poison, poison_each, records};
 
 const WEIGHT: &str = "bert.encoder.layer.1.intermediate.dense.weight";
 
@@ -45,6 +45,30 @@ fn a_gradient_that_overflows_is_not_taken_for_a_loss() -> Result<()> {
     fs::write(path, config.to_string())?;
     let said = fails(finetune(&job, "out", &["train.epochs=2"]))?;
     assert!(said.contains("step 1: the gradient norm is inf") && said.contains("rows "), "{said}");
+    Ok(())
+}
+
+/// Every number of the forward pass is one: what is large is made small again. But of the `tanh` form of GELU the derivative at
+/// such an input is 0 · ∞.
+#[test]
+fn a_gradient_that_is_no_number_is_named_by_the_parameter_where_it_was_first() -> Result<()> {
+    for clipping in ["train.max_grad_norm=1.0", "train.max_grad_norm=0.0"] {
+        let job = Job::new()?;
+        poison_each(&job, &[(WEIGHT, 1e25), ("bert.encoder.layer.1.output.dense.weight", 1e-25)])?;
+        let path = job.model().join("config.json");
+        let mut config: Value = serde_json::from_str(&fs::read_to_string(&path)?)?;
+        config["hidden_act"] = json!("gelu_new");
+        fs::write(path, config.to_string())?;
+        let said = fails(finetune(&job, "out", &["train.epochs=2", clipping]))?;
+        // Behind it, in the layers above and in the head, gradients are numbers; before it, none is.
+        let expected =
+            "step 1: the gradient norm is NaN, first in the gradient of bert.encoder.layer.1.intermediate.dense.bias;";
+        for words in [expected, "rows ", "train.learning_rate", "train.non_finite"] {
+            assert!(said.contains(words), "{clipping}: no '{words}' in {said}");
+        }
+        assert!(!job.path("out/model").exists());
+        assert!(records(&job, "out", "train")?.is_empty());
+    }
     Ok(())
 }
 

@@ -31,12 +31,13 @@ impl LabelMap {
         Ok(Self::from_names(lines[..named].iter().copied())?.with_numbers())
     }
 
-    /// The same, but where the data give a label's number instead of its name. A name that is itself a number stays a
-    /// name.
+    /// The same, but where the data give a label's number instead of its name, whatever they themselves name it. A name that is
+    /// itself a number stays a name.
     pub fn with_numbers(mut self) -> Self {
         for id in 0..self.names.len() as u32 {
             self.ids.entry(id.to_string()).or_insert(id);
         }
+        self.by_number = true;
         self
     }
 
@@ -61,9 +62,10 @@ impl LabelMap {
     /// As [`LabelMap::encode_sets`].
     pub fn encode_lists(&self, table: &Table, column: &str) -> Result<Vec<Vec<u32>>, DataError> {
         let lists = table.lists(column)?;
+        let known = self.names_of(table, column);
         let named = |(row, list): (usize, &Option<Vec<&'_ str>>)| -> Vec<(usize, String)> {
             let names = list.iter().flatten().filter(|name| !name.is_empty());
-            names.map(|name| (row, (*name).to_owned())).collect()
+            names.map(|name| (row, super::class_of(known, name).to_owned())).collect()
         };
         let all: Vec<(usize, String)> = lists.iter().enumerate().flat_map(named).collect();
         let mut unknown = all.iter().filter(|(_, name)| !self.ids.contains_key(name));

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use polars::io::ArrowReader;
 use polars::prelude::*;
+use polars_arrow::datatypes::Metadata;
 use polars_arrow::io::ipc::read;
 
 use super::columnar::{self, Found, Rows, polars_error, unreadable, without_panics};
+use super::features::{Classes, Features};
 use super::stream::{Chunks, Limits};
 use super::{Request, load};
 use crate::error::DataError;
@@ -28,6 +30,7 @@ const END_OF_STREAM: &[u8] = &[0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
 pub(super) struct ArrowBatches<'a> {
     path: PathBuf,
     found: Arc<[Found<'a>]>,
+    classes: Classes,
     batches: Box<dyn ArrowReader + Send>,
     /// What is left of the batch at hand.
     rest: Option<DataFrame>,
@@ -46,11 +49,12 @@ impl<'a> ArrowBatches<'a> {
         without_panics(path, FORM, || {
             let polars_error = polars_error(path, FORM);
             let mut file = BufReader::new(file);
-            let (batches, found): (Box<dyn ArrowReader + Send>, _) = if start.starts_with(FILE) {
+            let (batches, found, classes): (Box<dyn ArrowReader + Send>, _, _) = if start.starts_with(FILE) {
                 let metadata = read::read_file_metadata(&mut file).map_err(&polars_error)?;
                 let found = columnar::find(path, &metadata.schema, request)?;
                 let columns = Some(indices(&metadata.schema, &found));
-                (Box::new(read::FileReader::new(file, metadata, columns, None)), found)
+                let classes = columnar::classes(&found, &features(metadata.custom_schema_metadata.as_deref()));
+                (Box::new(read::FileReader::new(file, metadata, columns, None)), found, classes)
             } else if start.starts_with(MESSAGE) {
                 // polars takes a stream that breaks off for one that has ended.
                 if !end.ends_with(END_OF_STREAM) {
@@ -59,7 +63,8 @@ impl<'a> ArrowBatches<'a> {
                 let metadata = read::read_stream_metadata(&mut file).map_err(&polars_error)?;
                 let found = columnar::find(path, &metadata.schema, request)?;
                 let columns = Some(indices(&metadata.schema, &found));
-                (Box::new(read::StreamReader::new(file, metadata, columns)), found)
+                let classes = columnar::classes(&found, &features(metadata.custom_schema_metadata.as_ref()));
+                (Box::new(read::StreamReader::new(file, metadata, columns)), found, classes)
             } else {
                 return Err(unreadable(
                     path,
@@ -73,7 +78,7 @@ impl<'a> ArrowBatches<'a> {
             if found.is_empty() {
                 return Err(DataError::NoRows { path: path.to_owned() });
             }
-            Ok(Self { path: path.to_owned(), found, batches, rest: None, first: 0, limits })
+            Ok(Self { path: path.to_owned(), found, classes, batches, rest: None, first: 0, limits })
         })
     }
 
@@ -111,9 +116,13 @@ impl Chunks for ArrowBatches<'_> {
                 return Ok(None);
             }
             self.first += rows.len() as u64;
-            rows.finish().map(Some)
+            Ok(Some(rows.finish()?.with_classes(&self.classes)))
         })
     }
+}
+
+fn features(metadata: Option<&Metadata>) -> Features {
+    Features::of(metadata.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())))
 }
 
 /// The columns of the file that are needed.

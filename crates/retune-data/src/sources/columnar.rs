@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use polars::prelude::*;
 
+use super::features::{Classes, Features};
 use super::{Request, float_text};
 use crate::error::{DataError, Place, Position};
 use crate::table::{ColumnBuilder, Positions, Table, Wanted};
@@ -43,6 +44,13 @@ pub(super) fn names(all: &[Found<'_>]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// The names of the classes of each wanted column that holds classes.
+pub(super) fn classes(all: &[Found<'_>], features: &Features) -> Classes {
+    let named =
+        all.iter().filter_map(|found| Some((found.wanted.name().to_owned(), features.class_names(&found.path)?)));
+    Arc::new(named.collect())
 }
 
 /// Finds the wanted columns, and checks that their types are those wanted or can be; all problems at once.

@@ -1,13 +1,13 @@
 //! What the files of a path hold, and whether that changed.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::{DataFormat, files};
+use crate::contents;
 use crate::error::DataError;
 
 /// The content of every file that a path names, in their order, and how the system saw them when it was read.
@@ -38,12 +38,10 @@ impl Fingerprint {
         }
         let mut digest = Sha256::new();
         for Seen { path: file, .. } in &files {
-            let mut content = Sha256::new();
-            let read = File::open(file).and_then(|mut file| io::copy(&mut file, &mut content));
-            read.map_err(|source| DataError::Read { path: file.clone(), source })?;
+            let content = contents::digest(file)?;
             // Where the form is not stated, the name says it.
             digest.update(format!("{:?}\0", files::format_of(file)));
-            digest.update(content.finalize());
+            digest.update(content);
         }
         digest.update(format!("{array:?}"));
         Ok(Some(Self { path: path.to_owned(), format, files, digest: digest.finalize().into() }))

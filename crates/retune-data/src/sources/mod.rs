@@ -15,6 +15,7 @@ mod blocks;
 mod columnar;
 mod conll;
 mod delimited;
+pub(crate) mod features;
 mod files;
 mod fingerprint;
 mod json;
@@ -28,7 +29,7 @@ mod squad;
 mod stream;
 
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use crate::table::Wanted;
 pub(crate) use fingerprint::Fingerprint;
@@ -140,6 +141,12 @@ pub fn read_columns(path: &Path, form: &Form, wanted: &[Wanted<'_>]) -> Result<T
 /// which it would be.
 pub fn stream_columns<'a>(path: &Path, form: &Form, wanted: &[Wanted<'a>]) -> Result<TableStream<'a>, DataError> {
     TableStream::new(path, form, wanted, Limits::CHUNKS)
+}
+
+/// The files that a path names, in the order in which they are read: at least one, which need not exist where the path is that
+/// of one file.
+pub(crate) fn data_files(path: &Path, format: DataFormat) -> Result<Vec<PathBuf>, DataError> {
+    Ok(files::find(path, format)?.paths)
 }
 
 /// What is asked of each file.

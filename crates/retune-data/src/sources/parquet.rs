@@ -8,6 +8,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 
 use super::columnar::{self, Found, Rows, polars_error, unreadable, without_panics};
+use super::features::{Classes, Features};
 use super::stream::{Chunks, Limits};
 use super::{Request, load};
 use crate::error::DataError;
@@ -21,6 +22,7 @@ pub(super) struct Parquet<'a> {
     file: File,
     metadata: FileMetadataRef,
     found: Arc<[Found<'a>]>,
+    classes: Classes,
     slices: Slices,
     is_empty: bool,
 }
@@ -38,12 +40,15 @@ impl<'a> Parquet<'a> {
             // A writer's own note on its types would turn plain text into dictionaries (pandas' categories), and could
             // name types that this build of polars was not given; the file's own types say all that is needed here.
             let mut metadata = reader.get_metadata().map_err(&polars_error)?.as_ref().clone();
-            metadata.key_value_metadata = None;
+            let noted = metadata.key_value_metadata.take().unwrap_or_default();
+            let noted = noted.iter().filter_map(|note| Some((note.key.as_str(), note.value.as_deref()?)));
+            let features = Features::of(noted);
             let metadata = Arc::new(metadata);
             reader.set_metadata(Arc::clone(&metadata));
             let found = columnar::find(path, reader.schema().map_err(&polars_error)?.as_ref(), request)?;
             let slices = Slices::new(&metadata, &columnar::names(&found), limits);
-            Ok(Self { path: path.to_owned(), file, metadata, found, slices, is_empty: true })
+            let classes = columnar::classes(&found, &features);
+            Ok(Self { path: path.to_owned(), file, metadata, found, classes, slices, is_empty: true })
         })
     }
 
@@ -60,7 +65,7 @@ impl<'a> Parquet<'a> {
         let frame = reader.finish().map_err(&polars_error)?;
         let mut rows = Rows::new(&self.path, &self.found, slice.start as u64);
         rows.push(&frame, &polars_error)?;
-        let table = rows.finish()?;
+        let table = rows.finish()?.with_classes(&self.classes);
         if table.len() != slice.len() {
             return Err(unreadable(&self.path, FORM, "it holds fewer rows than it says"));
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // Clippy excuses test functions, not their helpers.
 
+mod datasets;
 mod desk;
 mod downloads;
 mod refusals;

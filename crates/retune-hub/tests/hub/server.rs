@@ -42,6 +42,36 @@ pub struct Model {
     /// Required for files alone: the model is gated.
     pub gated: bool,
     pub wrong: Option<(String, Wrong)>,
+    /// Data sets by their names.
+    pub datasets: BTreeMap<String, Dataset>,
+}
+
+/// The head and the body of an answer, and whether to hang after them.
+type Answer = (String, Vec<u8>, bool);
+
+/// A data set that the server has.
+#[derive(Clone, Default)]
+pub struct Dataset {
+    /// What each revision stands for.
+    pub revisions: BTreeMap<String, String>,
+    /// The files of each commit.
+    pub commits: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// The head of its `README.md`, as JSON.
+    pub card: Option<String>,
+    /// The token that its files need; its description needs none.
+    pub gated: Option<String>,
+}
+
+impl Dataset {
+    /// The same with a commit that a revision stands for from now on.
+    pub fn with(mut self, revision: &str, commit: &str, files: &[(&str, &[u8])]) -> Self {
+        let files = files.iter().map(|(name, content)| ((*name).to_owned(), content.to_vec())).collect();
+        self.commits.insert(commit.to_owned(), files);
+        for revision in [revision, commit] {
+            self.revisions.insert(revision.to_owned(), commit.to_owned());
+        }
+        self
+    }
 }
 
 /// A request as it came.
@@ -71,7 +101,15 @@ impl FakeHub {
         let address = listener.local_addr().unwrap();
         let files = files.iter().map(|(name, content)| ((*name).to_owned(), content.clone())).collect();
         let revisions = [("main", COMMIT), (COMMIT, COMMIT)].map(|(from, to)| (from.to_owned(), to.to_owned()));
-        let model = Model { files, revisions: revisions.into(), token: None, refusal: None, gated: false, wrong: None };
+        let model = Model {
+            files,
+            revisions: revisions.into(),
+            token: None,
+            refusal: None,
+            gated: false,
+            wrong: None,
+            datasets: BTreeMap::new(),
+        };
         let shared =
             Arc::new(Shared { model: Mutex::new(model), seen: Mutex::default(), stopped: AtomicBool::new(false) });
         let accepting = thread::spawn({
@@ -139,7 +177,7 @@ impl Shared {
 }
 
 /// The head and the body of an answer, and whether to hang after them.
-fn answer(model: &mut Model, seen: &Seen) -> (String, Vec<u8>, bool) {
+fn answer(model: &mut Model, seen: &Seen) -> Answer {
     let refuse = |status: u16, code: &str| {
         (
             format!("HTTP/1.1 {status} No\r\nx-error-code: {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
@@ -164,12 +202,17 @@ fn answer(model: &mut Model, seen: &Seen) -> (String, Vec<u8>, bool) {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         return (head, body.into_bytes(), false);
     }
+    if let Some(answer) = of_dataset(model, seen, &refuse) {
+        return answer;
+    }
     if let Some(name) = seen.path.strip_prefix("/content/") {
-        return content(model, name, seen, "");
+        let whole = model.files[name].clone();
+        return content(model, name, whole, seen, "");
     }
     if let Some(name) = seen.path.strip_prefix(&format!("/api/resolve-cache/models/{NAME}/{COMMIT}/")) {
         let head = format!("x-repo-commit: {COMMIT}\r\nETag: \"{:.40}\"\r\n", etag(&model.files[name]));
-        return content(model, name, seen, &head);
+        let whole = model.files[name].clone();
+        return content(model, name, whole, seen, &head);
     }
     let Some(name) = seen.path.strip_prefix(&format!("/{NAME}/resolve/{COMMIT}/")) else {
         return refuse(404, "RepoNotFound");
@@ -188,9 +231,50 @@ fn answer(model: &mut Model, seen: &Seen) -> (String, Vec<u8>, bool) {
     (format!("{redirect}x-repo-commit: {COMMIT}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), vec![], false)
 }
 
+/// What concerns data sets: their files all lie on a content server.
+fn of_dataset(model: &mut Model, seen: &Seen, refuse: &dyn Fn(u16, &str) -> Answer) -> Option<Answer> {
+    if let Some(path) = seen.path.strip_prefix("/api/datasets/") {
+        let Some((name, revision)) = path.split_once("/revision/") else { return Some(refuse(404, "")) };
+        let Some(dataset) = model.datasets.get(name) else { return Some(refuse(404, "RepoNotFound")) };
+        let Some(commit) = dataset.revisions.get(&revision.replace("%2F", "/")) else {
+            return Some(refuse(404, "RevisionNotFound"));
+        };
+        let files: Vec<String> =
+            dataset.commits[commit].keys().map(|file| format!(r#"{{"rfilename": "{file}"}}"#)).collect();
+        let card = dataset.card.as_deref().map(|card| format!(r#""cardData": {card}, "#)).unwrap_or_default();
+        let body = format!(r#"{{"id": "{name}", "sha": "{commit}", {card}"siblings": [{}]}}"#, files.join(","));
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        return Some((head, body.into_bytes(), false));
+    }
+    let (path, is_content) = match seen.path.strip_prefix("/content/datasets/") {
+        Some(path) => (path, true),
+        None => (seen.path.strip_prefix("/datasets/")?, false),
+    };
+    let (name, path) = path.split_once("/resolve/").unwrap_or_default();
+    let (commit, file) = path.split_once('/').unwrap_or_default();
+    let Some(dataset) = model.datasets.get(name) else { return Some(refuse(404, "RepoNotFound")) };
+    if let Some(token) = &dataset.gated
+        && seen.headers.get("authorization") != Some(&format!("Bearer {token}"))
+    {
+        return Some(refuse(if seen.headers.contains_key("authorization") { 403 } else { 401 }, "GatedRepo"));
+    }
+    let Some(body) = dataset.commits.get(commit).and_then(|files| files.get(file)).cloned() else {
+        return Some(refuse(404, "EntryNotFound"));
+    };
+    if is_content {
+        return Some(content(model, file, body, seen, ""));
+    }
+    let (host, etag) = (&seen.headers["host"], etag(&body));
+    let head = format!(
+        "HTTP/1.1 302 Found\r\nLocation: http://{host}/content{}\r\nx-linked-etag: \"{etag}\"\r\nx-repo-commit: {commit}\r\n\
+         Content-Length: 0\r\nConnection: close\r\n\r\n",
+        seen.path
+    );
+    Some((head, vec![], false))
+}
+
 /// The asked range of a file, wronged once if the test wants it so.
-fn content(model: &mut Model, name: &str, seen: &Seen, extra: &str) -> (String, Vec<u8>, bool) {
-    let whole = model.files[name].clone();
+fn content(model: &mut Model, name: &str, whole: Vec<u8>, seen: &Seen, extra: &str) -> Answer {
     let range = seen.headers.get("range").and_then(|range| range.strip_prefix("bytes=")).unwrap_or("0-");
     let (start, end) = range.split_once('-').unwrap();
     let start: usize = start.parse().unwrap();

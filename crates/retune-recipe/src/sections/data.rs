@@ -11,14 +11,14 @@ section! {
     /// The examples: the keys under `data`. Paths are relative to the current directory.
     DataPlan in "data" {
         train: PathBuf = Kind::Path, Required,
-            "The examples to train on: a file, a folder or a pattern of files, or an array of a document \
-                (data.json#train).", flag "--train";
+            "The examples to train on: a file, a folder or a pattern of files, an array of a document \
+                (data.json#train), or a data set on the Hugging Face Hub (hub:org/name, hub:org/name:config@revision#split).", flag "--train";
         validation: Option<PathBuf> = Kind::Path, Unset("unset: split off the training file"),
-            "The file that decides which epoch's model is kept.", flag "--eval";
+            "The file that decides which epoch's model is kept; of a hub:org/name the split validation, unless it names one.", flag "--eval";
         test: Option<PathBuf> = Kind::Path, Unset("unset: no test"),
-            "The file that the kept model is tested on, once, at the end.", flag "--test";
+            "The file that the kept model is tested on, once, at the end; of a hub:org/name the split test, unless it names one.", flag "--test";
         format: DataFormat = Kind::Choice(DataFormat::NAMES), Text("auto"),
-            "How the files are written; auto goes by the extension. In tsv-unquoted, a quotation mark is a character like \
+            "How the files are written (of the Hub it is Parquet); auto goes by the extension. In tsv-unquoted, a quotation mark is a character like \
                 any other.", flag "--format";
         columns: Option<Vec<String>> = Kind::Names, Unset("unset: the files name their columns"),
             "The names of all columns, in their order, of files that do not name them: CSV and TSV without a header, JSON \

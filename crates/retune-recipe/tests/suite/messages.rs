@@ -109,7 +109,7 @@ fn what_is_missing_is_named() {
         &[""],
         expect![[r#"
             a.toml: missing required key 'model.path' (The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name): write it in the recipe, or give --model
-            a.toml: missing required key 'data.train' (The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train)): write it in the recipe, or give --train
+            a.toml: missing required key 'data.train' (The examples to train on: a file, a folder or a pattern of files, an array of a document (data.json#train), or a data set on the Hugging Face Hub (hub:org/name, hub:org/name:config@revision#split)): write it in the recipe, or give --train
             a.toml: missing required key 'data.text' (The column that holds the text, or the columns of a pair (or, for embeddings, a triplet) of texts; a.b names a nested field): write it in the recipe, or give --text
             a.toml: missing required key 'data.label' (The column that holds the label: a class, classes, a number, tags, answers, or the right choice): write it in the recipe, or give --label
         "#]],
@@ -118,7 +118,7 @@ fn what_is_missing_is_named() {
         [Recipe::new().set("data.text", "t", "--text").resolve().unwrap_err()],
         expect![[r#"
             missing required key 'model.path' (The pretrained model: a folder, or a name on the Hugging Face Hub such as org/name): write it in the recipe, or give --model
-            missing required key 'data.train' (The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train)): write it in the recipe, or give --train
+            missing required key 'data.train' (The examples to train on: a file, a folder or a pattern of files, an array of a document (data.json#train), or a data set on the Hugging Face Hub (hub:org/name, hub:org/name:config@revision#split)): write it in the recipe, or give --train
             missing required key 'data.label' (The column that holds the label: a class, classes, a number, tags, answers, or the right choice): write it in the recipe, or give --label
         "#]],
     );

@@ -55,13 +55,13 @@ fn every_default_is_in_the_plan() {
         margin = 5.0
 
         [data]
-        # The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train).
+        # The examples to train on: a file, a folder or a pattern of files, an array of a document (data.json#train), or a data set on the Hugging Face Hub (hub:org/name, hub:org/name:config@revision#split).
         train = "train.csv"
-        # The file that decides which epoch's model is kept.
+        # The file that decides which epoch's model is kept; of a hub:org/name the split validation, unless it names one.
         # validation is unset: split off the training file
-        # The file that the kept model is tested on, once, at the end.
+        # The file that the kept model is tested on, once, at the end; of a hub:org/name the split test, unless it names one.
         # test is unset: no test
-        # How the files are written; auto goes by the extension. In tsv-unquoted, a quotation mark is a character like any other.
+        # How the files are written (of the Hub it is Parquet); auto goes by the extension. In tsv-unquoted, a quotation mark is a character like any other.
         format = "auto"
         # The names of all columns, in their order, of files that do not name them: CSV and TSV without a header, JSON rows that are lists, CoNLL.
         # columns is unset: the files name their columns
@@ -243,7 +243,7 @@ fn a_recipe_writes_what_was_said_and_no_more() {
         revision = 'a\b'
 
         [data]
-        # The examples to train on: a file, a folder or a pattern of files, or an array of a document (data.json#train).
+        # The examples to train on: a file, a folder or a pattern of files, an array of a document (data.json#train), or a data set on the Hugging Face Hub (hub:org/name, hub:org/name:config@revision#split).
         train = "x.csv"
         # The column that holds the text, or the columns of a pair (or, for embeddings, a triplet) of texts; a.b names a nested field.
         text = ["a", "b"]

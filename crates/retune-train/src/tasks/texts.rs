@@ -168,7 +168,8 @@ pub(super) fn label_column(plan: &DataPlan) -> &str {
     plan.label.as_deref().unwrap_or("label")
 }
 
-fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
+/// The form that a recipe's word means.
+pub(crate) fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
     use retune_recipe::DataFormat as Said;
     match format {
         Said::Auto => DataFormat::Auto,

@@ -11,6 +11,7 @@ use retune_recipe::TaskKind;
 use retune_train::{Event, Examples, RunDirectory, Task, with_task};
 
 use super::inference::{Inference, check_table, run_of};
+use crate::datasets::locate_file;
 use crate::summary;
 use crate::terminal::Terminal;
 
@@ -28,7 +29,8 @@ fn evaluate<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let inference = Inference::<T>::open(matches)?;
     let (plan, predictor) = (&inference.plan, &inference.predictor);
     let file: &PathBuf = matches.get_one("file").context("--file is required")?;
-    let examples = predictor.task().read_file(file, &plan.data, true)?;
+    let local = locate_file(file, "test", plan, &terminal)?;
+    let examples = predictor.task().read_file(&local, &plan.data, true)?;
     let total = examples.len();
     let mut progress = |done| terminal.event(Event::Evaluating { done, total });
     let predicted = predictor.run(&examples, &inference.computation, &mut progress)?;

@@ -9,6 +9,7 @@ use retune_train::{FinderSettings, RateFinder, Task, with_task};
 
 use super::finetune::prepare;
 use crate::cli;
+use crate::datasets::locate;
 use crate::terminal::Terminal;
 
 /// The command's arguments.
@@ -57,7 +58,7 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 fn find<T: Task>(plan: Plan, finder: RateFinder, json: bool, mut terminal: Terminal) -> anyhow::Result<ExitCode> {
-    let (trainer, _) = prepare::<T>(&plan, &terminal)?;
+    let (trainer, _) = prepare::<T>(&locate(plan, &terminal)?, &terminal)?;
     let found = trainer.find_rate(finder, &mut |event| terminal.event(event))?;
     terminal.close();
     let suggestions = found.suggestions();

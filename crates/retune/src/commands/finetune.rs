@@ -11,10 +11,11 @@ use retune_hub::{Environment, ModelFiles, ModelRequest, Origin, resolve_model};
 use retune_models::LoadReport;
 use retune_recipe::{Plan, keys};
 use retune_train::{
-    Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, device_name, resolve_device,
-    with_task,
+    DataRecord, Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, device_name,
+    resolve_device, with_task,
 };
 
+use crate::datasets::{Located, locate};
 use crate::terminal::{Terminal, thousands};
 use crate::{cli, environment, interrupt, summary};
 
@@ -61,10 +62,25 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
         Start::Resume(run) => run.clone(),
     };
     // What can be refused is refused before anything slow: the folder, the device, the data; then the model's files.
-    if matches!(start, Start::New) {
-        check_output(&output)?;
-    }
-    let (trainer, files) = prepare::<T>(&plan, &terminal)?;
+    let recorded = match &start {
+        Start::New => {
+            check_output(&output)?;
+            None
+        }
+        Start::Resume(run) => DataRecord::read(run)?,
+    };
+    resolve_device(plan.run.device)?;
+    let located = locate(plan, &terminal)?;
+    let plan = &located.local;
+    let data = match &recorded {
+        Some(recorded) => {
+            recorded.check(plan, &output)?;
+            recorded.clone()
+        }
+        None => DataRecord::of(plan)?,
+    };
+    let (trainer, files) = prepare::<T>(&located, &terminal)?;
+    data.check_read(plan)?;
     let trainer = match pause {
         Some(epoch) => trainer.pausing_after(epoch),
         None => trainer,
@@ -72,8 +88,19 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
     let environment = environment::record(&files, trainer.device());
     terminal.note(&format!("run folder {}", output.display()));
     let directory = match start {
-        Start::New => RunDirectory::create(&output, &plan, &environment)?,
-        Start::Resume(run) => RunDirectory::open(&run)?.0,
+        Start::New => RunDirectory::create(&output, &located.recorded, &environment, &data)?,
+        Start::Resume(run) => {
+            let directory = RunDirectory::open(&run)?.0;
+            if recorded.is_none() {
+                // Of a run that was begun before there were records.
+                data.write(&run)?;
+                terminal.note(&format!(
+                    "{} holds no record of what its data files held when it began; they are taken as they are, and recorded",
+                    run.display()
+                ));
+            }
+            directory
+        }
     };
     let example = trainer.task().example();
     let stop = interrupt::on_request()?;
@@ -83,13 +110,14 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
 }
 
 /// Reads, checks and loads everything that a training needs, and says what it is.
-pub fn prepare<T: Task>(plan: &Plan, terminal: &Terminal) -> anyhow::Result<(Trainer<T>, ModelFiles)> {
+pub fn prepare<T: Task>(located: &Located, terminal: &Terminal) -> anyhow::Result<(Trainer<T>, ModelFiles)> {
+    let plan = &located.local;
     let device = resolve_device(plan.run.device)?;
     if let Some(threads) = plan.run.threads {
         tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
     }
     let (task, data) = T::read(plan)?;
-    describe_data(terminal, plan, &task, &data);
+    describe_data(terminal, &located.recorded, &task, &data);
     let files = resolve(plan, terminal)?;
     let source =
         Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(terminal) };

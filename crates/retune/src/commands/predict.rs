@@ -10,6 +10,7 @@ use retune_data::write_table;
 use retune_train::{Event, Examples, RunDirectory, Task, with_task};
 
 use super::inference::{Inference, check_table, run_of};
+use crate::datasets::locate_file;
 use crate::terminal::Terminal;
 
 /// Predicts.
@@ -34,7 +35,10 @@ fn predict<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let task = predictor.task();
     let given: Vec<String> = matches.get_many("texts").into_iter().flatten().cloned().collect();
     let examples = match matches.get_one::<PathBuf>("file") {
-        Some(file) => task.read_file(file, &inference.plan.data, false)?,
+        Some(file) => {
+            let local = locate_file(file, "test", &inference.plan, &terminal)?;
+            task.read_file(&local, &inference.plan.data, false)?
+        }
         None if given.is_empty() => task.examples_of(lines(task)?)?,
         None => task.examples_of(groups(given, &task.texts_per_example())?)?,
     };
