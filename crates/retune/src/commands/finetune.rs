@@ -15,13 +15,26 @@ use retune_train::{
     with_task,
 };
 
+use super::few_shot;
 use crate::terminal::{Terminal, thousands};
 use crate::{cli, environment, interrupt, summary};
 
 /// A new run, or one that goes on.
-enum Start {
+pub enum Start {
+    /// In the folder that the plan names.
     New,
+    /// In this folder.
     Resume(PathBuf),
+}
+
+impl Start {
+    /// The run's folder.
+    pub fn output(&self, plan: &Plan) -> PathBuf {
+        match self {
+            Self::New => plan.run.output.clone(),
+            Self::Resume(run) => run.clone(),
+        }
+    }
 }
 
 /// Trains.
@@ -52,14 +65,14 @@ pub fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
 }
 
 fn start(plan: Plan, start: Start, pause: Option<u64>, terminal: Terminal) -> anyhow::Result<ExitCode> {
-    with_task!(plan.task.kind, train(plan, start, pause, terminal))
+    match plan.few_shot.pairs {
+        Some(_) => few_shot::train(plan, start, pause, terminal),
+        None => with_task!(plan.task.kind, train(plan, start, pause, terminal)),
+    }
 }
 
 fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Terminal) -> anyhow::Result<ExitCode> {
-    let output = match &start {
-        Start::New => plan.run.output.clone(),
-        Start::Resume(run) => run.clone(),
-    };
+    let output = start.output(&plan);
     // What can be refused is refused before anything slow: the folder, the device, the data; then the model's files.
     if matches!(start, Start::New) {
         check_output(&output)?;
@@ -91,9 +104,7 @@ pub fn prepare<T: Task>(plan: &Plan, terminal: &Terminal) -> anyhow::Result<(Tra
     let (task, data) = T::read(plan)?;
     describe_data(terminal, plan, &task, &data);
     let files = resolve(plan, terminal)?;
-    let source =
-        Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(terminal) };
-    let trainer = Trainer::new(plan.clone(), source, task, data, device)?;
+    let trainer = Trainer::new(plan.clone(), source(plan, &files, terminal), task, data, device)?;
     describe_model(terminal, plan, &trainer, &files);
     terminal.note(&format!(
         "training on {} ({}, {} threads)",
@@ -104,7 +115,13 @@ pub fn prepare<T: Task>(plan: &Plan, terminal: &Terminal) -> anyhow::Result<(Tra
     Ok((trainer, files))
 }
 
-fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Result<ExitCode> {
+/// What a training starts from.
+pub fn source(plan: &Plan, files: &ModelFiles, terminal: &Terminal) -> Source {
+    Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(terminal) }
+}
+
+/// Says how a run ended, and gives the exit code.
+pub fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Result<ExitCode> {
     match outcome {
         Outcome::Finished(summary) => {
             print!("{}", summary::finished(output, &summary, texts));
@@ -184,10 +201,13 @@ fn describe_model<T: Task>(terminal: &Terminal, plan: &Plan, trainer: &Trainer<T
             problem.name, problem.found, problem.expected
         ));
     }
-    if plan.data.train_fraction < 1.0 {
+    let share = match (plan.data.train_per_class, plan.data.train_fraction) {
+        (Some(count), _) => Some(format!("data.train_per_class {count}")),
+        (None, share) => (share < 1.0).then(|| format!("data.train_fraction {share}")),
+    };
+    if let Some(share) = share {
         let rows = thousands(trainer.rows_per_epoch() as u64);
-        terminal
-            .note(&format!("of the training rows {rows} are used (data.train_fraction {})", plan.data.train_fraction));
+        terminal.note(&format!("of the training rows {rows} are used ({share})"));
     }
     for line in trainer.advice() {
         terminal.note(&format!("few examples: {line}"));
