@@ -7,7 +7,7 @@
 //!    [`sources::stream_columns`]: the same as tables of bounded size, for data larger than memory.
 //! 2. [`LabelMap`]: the names of the classes ↔ their ids.
 //! 3. [`Examples`] (or, without labels, [`texts`]): one or two texts a row, checked for what is missing.
-//! 4. [`stratified_split`]: where there is no evaluation file.
+//! 4. [`stratified_split`]: where there is no evaluation file. [`contrastive_pairs`]: rows of the same class, and of others.
 //! 5. [`TextTokenizer`]: texts → [`Tokenized`], in memory or, by a [`TokenStoreWriter`], in a file. [`encode_stream`]
 //!    does steps 1, 3 and 5 for texts in flat memory, and by a [`TokenCache`] once.
 //!    [`TextTokenizer::encode_words`] is for tasks that ask for a label of every word, [`TextTokenizer::encode_windows`]
@@ -30,6 +30,7 @@ mod examples;
 mod labels;
 mod nearest;
 mod order;
+mod pairs;
 mod random;
 pub mod sources;
 mod split;
@@ -49,7 +50,8 @@ pub use encode_stream::encode_stream;
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
 pub use labels::{ClassNames, LabelMap, numbers};
-pub use order::{EpochOrder, OrderState, Sampler, evaluation_batches};
+pub use order::{EpochOrder, OrderState, Sampler, evaluation_batches, evaluation_batches_of};
+pub use pairs::{Pair, contrastive_pairs};
 pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;

@@ -51,6 +51,24 @@ impl Sampler {
         self
     }
 
+    /// At most so many rows of each class, drawn by seed; of a class that has fewer, all. Fewer rows are part of more, and what
+    /// is drawn of a class does not hang on the others. `class` gives a row's class.
+    #[must_use]
+    pub fn per_class(mut self, count: usize, seed: u64, class: impl Fn(usize) -> usize) -> Self {
+        let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for row in self.members {
+            classes.entry(class(row)).or_default().push(row);
+        }
+        self.members = Vec::new();
+        for (class, mut rows) in classes {
+            shuffle(&mut rows, &mut generator(Purpose::PerClass, seed, class as u64));
+            rows.truncate(count);
+            self.members.append(&mut rows);
+        }
+        self.members.sort_unstable();
+        self
+    }
+
     /// Every row once, in batches of like lengths: the shuffled rows are sorted within groups of 50 batches, longest
     /// first, and the batches come in a new order. `length` gives a row's tokens.
     #[must_use]
@@ -164,6 +182,11 @@ impl EpochOrder {
         self.state
     }
 
+    /// The rows that are trained on, in their order.
+    pub fn members(&self) -> &[usize] {
+        self.sampler.members()
+    }
+
     /// Batches in one epoch, with the last, partial one.
     pub fn batches_per_epoch(&self) -> usize {
         self.rows.len().div_ceil(self.batch_size.get())
@@ -178,7 +201,11 @@ impl EpochOrder {
 /// Batches to evaluate: every row once, the longest texts first and equals in their order, so that equal lengths lie
 /// side by side. Results go back to the data set's order by the rows.
 pub fn evaluation_batches(tokenized: &Tokenized, batch_size: NonZeroUsize) -> Vec<Vec<usize>> {
-    let mut rows: Vec<usize> = (0..tokenized.len()).collect();
+    evaluation_batches_of((0..tokenized.len()).collect(), tokenized, batch_size)
+}
+
+/// The same of these rows alone.
+pub fn evaluation_batches_of(mut rows: Vec<usize>, tokenized: &Tokenized, batch_size: NonZeroUsize) -> Vec<Vec<usize>> {
     rows.sort_by_key(|&row| Reverse(tokenized.length(row)));
     rows.chunks(batch_size.get()).map(<[usize]>::to_vec).collect()
 }
@@ -279,6 +306,21 @@ mod tests {
         }
 
         #[test]
+        fn so_many_of_each_class_and_fewer_are_part_of_more(
+            seed in any::<u64>(), classes in prop::collection::vec(0_usize..3, 1..60), less in 1..8_usize, more in 1..8_usize,
+        ) {
+            let (less, more) = (less.min(more), less.max(more));
+            let drawn = |count| Sampler::shuffled(size(classes.len())).per_class(count, seed, |row| classes[row]).members;
+            let [few, many] = [less, more].map(drawn);
+            prop_assert!(few.is_sorted() && few.iter().all(|row| many.contains(row)), "{:?} {:?}", few, many);
+            for class in 0..3 {
+                let count = |rows: &[usize]| rows.iter().filter(|row| classes[**row] == class).count();
+                let all: Vec<usize> = (0..classes.len()).collect();
+                prop_assert_eq!(count(&few), count(&all).min(less));
+            }
+        }
+
+        #[test]
         fn within_a_class_no_row_comes_again_before_all_have_come(
             seed in any::<u64>(), classes in prop::collection::vec(0_usize..3, 1..40),
         ) {
@@ -332,6 +374,13 @@ mod tests {
         assert!(widest < 80, "{widest}");
         let longest: Vec<_> = rows.chunks(32).map(|rows| length(rows[0])).collect();
         assert!(!longest.is_sorted_by_key(|length| Reverse(*length)));
+    }
+
+    #[test]
+    fn seeds_draw_other_rows_of_a_class_whatever_the_others_are() {
+        let drawn = |seed, classes: usize| Sampler::shuffled(size(60)).per_class(5, seed, |row| row % classes).members;
+        expect!["[2, 8, 11, 19, 30, 31, 32, 42, 51, 55]"].assert_eq(&format!("{:?}", drawn(42, 2)));
+        assert_ne!(drawn(1, 2), drawn(2, 2));
     }
 
     #[test]

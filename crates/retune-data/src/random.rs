@@ -13,6 +13,10 @@ pub(crate) enum Purpose {
     Epoch,
     /// The rows of a share of the training data.
     Share,
+    /// The rows of each class that are trained on; the stream is the class.
+    PerClass,
+    /// The partners of rows in contrastive pairs; the stream is the row.
+    Pairs,
     /// The rows held out for evaluation; the stream is the class.
     Split,
     /// The tokens that are masked; the stream is the epoch, and the row is the generator's own stream in it.
@@ -24,6 +28,8 @@ impl Purpose {
         match self {
             Purpose::Epoch => b"retune/epoch/v1\0",
             Purpose::Share => b"retune/share/v1\0",
+            Purpose::PerClass => b"retune/class/v1\0",
+            Purpose::Pairs => b"retune/pairs/v1\0",
             Purpose::Split => b"retune/split/v1\0",
             Purpose::Masking => b"retune/mask/v1\0\0",
         }
@@ -90,6 +96,8 @@ mod tests {
             first(Purpose::Split, 0, 0),
             first(Purpose::Share, 0, 0),
             first(Purpose::Masking, 0, 0),
+            first(Purpose::PerClass, 0, 0),
+            first(Purpose::Pairs, 0, 0),
         ];
         for (i, draw) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(draw), "{draws:?}");

@@ -81,6 +81,18 @@ impl ParameterSet {
         }
     }
 
+    /// Takes away the parameters of a module.
+    pub(crate) fn remove(&mut self, module: &str) {
+        self.all.retain(|one| !one.name.strip_prefix(module).is_some_and(|rest| rest.starts_with('.')));
+    }
+
+    /// What was a head is from now on part of what another head reads.
+    pub(crate) fn become_base(&mut self) {
+        for one in self.all.iter_mut().filter(|one| one.part == Part::Head) {
+            one.part = Part::Base;
+        }
+    }
+
     /// How many tensors.
     pub fn len(&self) -> usize {
         self.all.len()

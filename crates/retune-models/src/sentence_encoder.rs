@@ -1,6 +1,6 @@
 //! Sentence embeddings: an encoder, and the modules that sentence-transformers puts after it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use retune_attention::Mode;
 use tch::{Device, Tensor};
@@ -10,13 +10,15 @@ use crate::pooling::PoolingMode;
 use crate::registry::{Architecture, Sizes};
 use crate::sentence_modules::Modules;
 use crate::{
-    Checkpoint, Encoder, HeadPolicy, LoadOptions, Loader, ModelConfig, ModelError, PackedInput, Parameter,
-    ParameterSet, Trace, Trainable,
+    Checkpoint, Encoder, HeadPolicy, LoadOptions, LoadReport, Loader, ModelConfig, ModelError, PackedInput, Parameter,
+    ParameterSet, ShapeProblem, Trace, Trainable,
 };
 
 /// An encoder of sentences, on one device.
 #[derive(Debug)]
 pub struct SentenceEncoder {
+    /// Where it was loaded from, for messages.
+    directory: PathBuf,
     encoder: Box<dyn Encoder>,
     /// What the base model is called where a head stands beside it; here nothing does, and the name is left out.
     prefix: String,
@@ -59,6 +61,7 @@ impl SentenceEncoder {
         let encoder = architecture.build(config, &loader.base(architecture.base))?;
         let (parameters, report, adapter) = loader.finish_adapted()?;
         let mut loaded = Self {
+            directory: directory.to_owned(),
             encoder,
             prefix,
             modules: Modules::default(),
@@ -96,10 +99,23 @@ impl SentenceEncoder {
         Trace::Recompute
     }
 
-    /// The embeddings of a packed batch: `[b, e]`.
+    /// What the last module gives for a packed batch: the embeddings, `[b, e]`, or the classifier's logits, `[b, c]`.
     pub fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
+        self.classify(&self.embed(input, mode))
+    }
+
+    /// The embeddings of a packed batch, which the classifier reads where there is one: `[b, e]`.
+    pub fn embed(&self, input: &PackedInput, mode: Mode) -> Tensor {
         let tokens = self.encoder.forward(input, mode, self.trace(input, mode)).last; // [t, d]
         self.modules.forward(&tokens, &input.layout) // [b, e]
+    }
+
+    /// The classifier's logits for embeddings, `[b, e]`: `[b, c]`. Without a classifier, the embeddings.
+    pub fn classify(&self, embeddings: &Tensor) -> Tensor {
+        match &self.modules.classifier {
+            Some(classifier) => classifier.plain(embeddings),
+            None => embeddings.shallow_clone(),
+        }
     }
 
     /// The embeddings' and each layer's output, without dropout: `layers + 1` tensors `[t, d]`.
@@ -117,6 +133,51 @@ impl SentenceEncoder {
     pub fn normalised(mut self) -> Self {
         self.modules.normalise = true;
         self
+    }
+
+    /// The same encoder with a classifier of its embeddings into so many classes as its last module, which sentence-transformers
+    /// loads as a dense layer: the directory's own where it has one of that size, else, if the policy allows it, one drawn from
+    /// libtorch's default generator: seed it first. The report says which it was.
+    ///
+    /// # Errors
+    /// The directory has no classifier, or one of another size, and none is to be drawn.
+    pub fn with_classifier(
+        mut self,
+        classes: i64,
+        options: &LoadOptions<'_>,
+    ) -> Result<(Self, LoadReport), ModelError> {
+        const WEIGHT: &str = "classifier.linear.weight";
+        let sizes = self.sizes();
+        let expected = vec![classes, self.modules.size(sizes.hidden)];
+        let found = self.modules.classifier.as_ref().map(|classifier| classifier.weight.size());
+        let (mut report, mut missing, mut shapes) = (LoadReport::default(), Vec::new(), Vec::new());
+        match found {
+            Some(found) if found == expected => return Ok((self, report)),
+            Some(found) => shapes.push(ShapeProblem { name: WEIGHT.to_owned(), expected: expected.clone(), found }),
+            None => missing.push(WEIGHT.to_owned()),
+        }
+        if options.policy == HeadPolicy::Require {
+            return Err(ModelError::Weights { directory: self.directory, missing, shapes });
+        }
+        self.modules.draw_classifier(
+            (expected[1], classes),
+            sizes.initializer_range,
+            options.device,
+            &mut self.parameters,
+        );
+        (report.drawn, report.reshaped) = (missing, shapes);
+        Ok((self, report))
+    }
+
+    /// The same encoder without a classifier: its last module gives embeddings.
+    pub fn without_classifier(mut self) -> Self {
+        self.modules.drop_classifier(&mut self.parameters);
+        self
+    }
+
+    /// Whether it has a classifier.
+    pub fn has_classifier(&self) -> bool {
+        self.modules.classifier.is_some()
     }
 
     /// The same encoder for texts of at most so many tokens, which its directory says when it is written.

@@ -1,8 +1,11 @@
 //! What sentence-transformers puts after an encoder, and its layout of files (`modules.json`, a folder for each module):
 //!
 //! ```text
-//! pooling (modes side by side) → dense layers → normalisation
+//! pooling (modes side by side) → dense layers → normalisation → classifier
 //! ```
+//!
+//! A classifier is a dense layer without an activation that gives logits. Its module is called `classifier`, for which
+//! sentence-transformers has no meaning: there it is the last module, and what the model encodes a text into are the logits.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +13,9 @@ use std::path::Path;
 use retune_attention::{Activation, Linear, SequenceLayout};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
+use crate::parameter_set::Part;
 use crate::pooling::PoolingMode;
 use crate::registry::Sizes;
 use crate::{Checkpoint, HeadPolicy, Loader, ModelError, ParameterSet, save_safetensors};
@@ -22,12 +26,13 @@ pub(crate) struct Modules {
     pub pooling: Vec<PoolingMode>,
     dense: Vec<Dense>,
     pub normalise: bool,
+    pub classifier: Option<Linear>,
 }
 
 impl Default for Modules {
     /// Of an encoder alone sentence-transformers takes the tokens' mean.
     fn default() -> Self {
-        Self { pooling: vec![PoolingMode::Mean], dense: Vec::new(), normalise: false }
+        Self { pooling: vec![PoolingMode::Mean], dense: Vec::new(), normalise: false, classifier: None }
     }
 }
 
@@ -41,6 +46,8 @@ struct Dense {
 /// One line of `modules.json`.
 #[derive(Deserialize)]
 struct Module {
+    #[serde(default)]
+    name: String,
     path: String,
     #[serde(rename = "type")]
     kind: String,
@@ -70,6 +77,10 @@ impl Modules {
             match module.kind.rsplit('.').next().unwrap_or_default() {
                 "Transformer" | "Dropout" => {}
                 "Pooling" => found.pooling = pooling_modes(&folder.join("config.json"))?,
+                "Dense" if module.name == CLASSIFIER => {
+                    let dense = Dense::read(&folder, device, &format!("{CLASSIFIER}."), parameters)?;
+                    found.classifier = Some(dense.linear);
+                }
                 "Dense" if found.normalise => {
                     let found = "a Dense module after Normalize".to_owned();
                     return Err(ModelError::UnsupportedValue {
@@ -79,7 +90,10 @@ impl Modules {
                         supported: "Normalize as the last",
                     });
                 }
-                "Dense" => found.dense.push(Dense::read(&folder, device, found.dense.len(), parameters)?),
+                "Dense" => {
+                    let prefix = dense_prefix(found.dense.len());
+                    found.dense.push(Dense::read(&folder, device, &prefix, parameters)?);
+                }
                 "Normalize" => found.normalise = true,
                 _ => {
                     return Err(ModelError::UnsupportedValue {
@@ -92,6 +106,38 @@ impl Modules {
             }
         }
         Ok(found)
+    }
+
+    /// Puts a new classifier with so many logits after the others, in place of the one that there may be: its weight is normal
+    /// with this deviation, drawn on the CPU, so that a seed gives the same on every device; its bias is zero. What is before
+    /// it is its base from now on, and no head.
+    pub fn draw_classifier(
+        &mut self,
+        (inputs, classes): (i64, i64),
+        deviation: f64,
+        device: Device,
+        parameters: &mut ParameterSet,
+    ) {
+        parameters.remove(CLASSIFIER);
+        parameters.become_base();
+        let options = (Kind::Float, Device::Cpu);
+        let weight = (Tensor::randn([classes, inputs], options) * deviation).to_device(device).set_requires_grad(true);
+        let bias = Tensor::zeros([classes], options).to_device(device).set_requires_grad(true);
+        for (name, tensor) in [("weight", &weight), ("bias", &bias)] {
+            parameters.push(format!("{CLASSIFIER}.linear.{name}"), tensor.shallow_clone(), Part::Head);
+        }
+        self.classifier = Some(Linear::new(weight, Some(bias)));
+    }
+
+    /// Takes the classifier away, if there is one.
+    pub fn drop_classifier(&mut self, parameters: &mut ParameterSet) {
+        parameters.remove(CLASSIFIER);
+        self.classifier = None;
+    }
+
+    /// The size `e` of an embedding, where a token's vector has `hidden` numbers.
+    pub fn size(&self, hidden: i64) -> i64 {
+        self.dense.last().map_or(hidden * self.pooling.len() as i64, |dense| dense.linear.weight.size()[0])
     }
 
     /// `tokens` is `[t, d]`; the embeddings are `[b, e]`.
@@ -116,9 +162,9 @@ impl Modules {
         pooling.extend(PoolingMode::ALL.map(|mode| (mode.switch().to_owned(), json!(self.pooling.contains(&mode)))));
         pooling.insert("include_prompt".to_owned(), json!(true));
         write_json(&directory.join("1_Pooling/config.json"), &Value::Object(pooling))?;
-        for (place, dense) in self.dense.iter().enumerate() {
+        for (place, Dense { linear, activation }) in self.dense.iter().enumerate() {
             let name = format!("{}_Dense", modules.len());
-            dense.write(&directory.join(&name), place, parameters)?;
+            write_dense(&directory.join(&name), linear, *activation, &dense_prefix(place), parameters)?;
             modules.push((name, "Dense"));
         }
         if self.normalise {
@@ -127,9 +173,18 @@ impl Modules {
             fs::create_dir_all(&folder).map_err(|source| ModelError::Write { path: folder, source })?;
             modules.push((name, "Normalize"));
         }
+        if let Some(linear) = &self.classifier {
+            let name = format!("{}_Dense", modules.len());
+            let prefix = format!("{CLASSIFIER}.");
+            write_dense(&directory.join(&name), linear, Activation::Identity, &prefix, parameters)?;
+            modules.push((name, "Dense"));
+        }
+        let last = modules.len() - 1;
         let lines = modules.iter().enumerate().map(|(index, (path, kind))| {
             let kind = format!("sentence_transformers.models.{kind}");
-            json!({ "idx": index, "name": index.to_string(), "path": path, "type": kind })
+            let name =
+                if self.classifier.is_some() && index == last { CLASSIFIER.to_owned() } else { index.to_string() };
+            json!({ "idx": index, "name": name, "path": path, "type": kind })
         });
         write_json(&directory.join("modules.json"), &Value::Array(lines.collect()))?;
         let longest = json!({ "max_seq_length": sizes.max_length, "do_lower_case": false });
@@ -138,7 +193,8 @@ impl Modules {
 }
 
 impl Dense {
-    fn read(folder: &Path, device: Device, place: usize, parameters: &mut ParameterSet) -> Result<Self, ModelError> {
+    /// Its parameters are added under names that begin with `prefix`.
+    fn read(folder: &Path, device: Device, prefix: &str, parameters: &mut ParameterSet) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
         let config: DenseConfig = read_json(&path)?;
         let activation = match config.activation_function.rsplit('.').next().unwrap_or_default() {
@@ -161,32 +217,41 @@ impl Dense {
         let loader = Loader::new(&checkpoint, "linear", device, HeadPolicy::Require);
         let linear = loader.base("linear").linear_with(config.in_features, config.out_features, config.bias);
         let (own, _) = loader.finish()?;
-        parameters.extend(own, |name| format!("{}{name}", dense_prefix(place)));
+        parameters.extend(own, |name| format!("{prefix}{name}"));
         Ok(Self { linear, activation })
     }
-
-    fn write(&self, folder: &Path, place: usize, parameters: &ParameterSet) -> Result<(), ModelError> {
-        let size = self.linear.weight.size(); // [out, in]
-        let class = match self.activation {
-            Activation::Tanh => "activation.Tanh",
-            Activation::Relu => "activation.ReLU",
-            Activation::Gelu | Activation::GeluTanh => "activation.GELU",
-            Activation::Silu => "activation.SiLU",
-            Activation::Sigmoid => "activation.Sigmoid",
-            Activation::Identity => "linear.Identity",
-        };
-        let config = json!({
-            "in_features": size[1],
-            "out_features": size[0],
-            "bias": self.linear.bias.is_some(),
-            "activation_function": format!("torch.nn.modules.{class}"),
-        });
-        write_json(&folder.join("config.json"), &config)?;
-        let prefix = dense_prefix(place);
-        let own = parameters.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?, tensor)));
-        save_safetensors(&folder.join("model.safetensors"), own, [("format".to_owned(), "pt".to_owned())].into())
-    }
 }
+
+/// Writes a dense layer whose parameters' names begin with `prefix`.
+fn write_dense(
+    folder: &Path,
+    linear: &Linear,
+    activation: Activation,
+    prefix: &str,
+    parameters: &ParameterSet,
+) -> Result<(), ModelError> {
+    let size = linear.weight.size(); // [out, in]
+    let class = match activation {
+        Activation::Tanh => "activation.Tanh",
+        Activation::Relu => "activation.ReLU",
+        Activation::Gelu | Activation::GeluTanh => "activation.GELU",
+        Activation::Silu => "activation.SiLU",
+        Activation::Sigmoid => "activation.Sigmoid",
+        Activation::Identity => "linear.Identity",
+    };
+    let config = json!({
+        "in_features": size[1],
+        "out_features": size[0],
+        "bias": linear.bias.is_some(),
+        "activation_function": format!("torch.nn.modules.{class}"),
+    });
+    write_json(&folder.join("config.json"), &config)?;
+    let own = parameters.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?, tensor)));
+    save_safetensors(&folder.join("model.safetensors"), own, [("format".to_owned(), "pt".to_owned())].into())
+}
+
+/// What the module of a classifier is called, and what the names of its parameters begin with.
+const CLASSIFIER: &str = "classifier";
 
 /// What the parameters of a dense layer begin with, in the set of all parameters.
 fn dense_prefix(place: usize) -> String {

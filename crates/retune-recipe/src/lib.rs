@@ -60,10 +60,10 @@ pub use plan::Plan;
 pub use problem::{Origin, Problem, ProblemKind, RecipeError, Said};
 pub use recipe::Recipe;
 pub use sections::{
-    AdapterPlan, CheckpointPlan, DataPlan, EvaluationPlan, ModelPlan, OptimizerPlan, RegularizationPlan, RunPlan,
-    SchedulePlan, TaskPlan, TrainPlan,
+    AdapterPlan, CheckpointPlan, DataPlan, EvaluationPlan, FewShotPlan, ModelPlan, OptimizerPlan, RegularizationPlan,
+    RunPlan, SchedulePlan, TaskPlan, TrainPlan,
 };
 pub use strategy::{AdapterKind, DecayShape, Factors, NonFinite, OptimizerKind, Sampling, ScheduleKind, Trained};
 pub use sweep::{Dimension, KeepChoice, SamplerChoice, SweepDomain, SweepPlan, sweep_keys};
-pub use task::{LossChoice, PoolingChoice, TaskKind, Weights};
+pub use task::{HeadChoice, LossChoice, PoolingChoice, TaskKind, Weights};
 pub use value::Value;

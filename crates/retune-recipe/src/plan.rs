@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::render::{self, Unsaid};
 use crate::sections::{
-    AdapterPlan, CheckpointPlan, DataPlan, Entries, EvaluationPlan, ModelPlan, OptimizerPlan, RegularizationPlan,
-    RunPlan, SchedulePlan, TaskPlan, TrainPlan,
+    AdapterPlan, CheckpointPlan, DataPlan, Entries, EvaluationPlan, FewShotPlan, ModelPlan, OptimizerPlan,
+    RegularizationPlan, RunPlan, SchedulePlan, TaskPlan, TrainPlan,
 };
 
 /// A recipe checked and resolved: every value that a run depends on. [`Recipe::resolve`](crate::Recipe::resolve) makes
@@ -19,6 +19,8 @@ pub struct Plan {
     pub task: TaskPlan,
     /// The examples.
     pub data: DataPlan,
+    /// What is trained before it, for few examples.
+    pub few_shot: FewShotPlan,
     /// How it is trained.
     pub train: TrainPlan,
     /// By which rule parameters move.
@@ -51,6 +53,7 @@ impl Plan {
             model,
             task,
             data,
+            few_shot,
             train,
             optimizer,
             schedule,
@@ -64,6 +67,7 @@ impl Plan {
             model.entries(),
             task.entries(),
             data.entries(),
+            few_shot.entries(),
             train.entries(),
             optimizer.entries(),
             schedule.entries(),

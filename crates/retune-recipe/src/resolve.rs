@@ -1,19 +1,21 @@
 //! From what the user wrote to what the program runs on.
 
+mod contradictions;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::choices::one_of;
 use crate::keys::{self, Fallback, Key};
 use crate::plan::Plan;
-use crate::problem::{Origin, Problem, ProblemKind, RecipeError, Said};
+use crate::problem::{Origin, Problem, ProblemKind, RecipeError};
 use crate::recipe::Recipe;
 use crate::sections::{
-    AdapterPlan, CheckpointPlan, DataPlan, EvaluationPlan, ModelPlan, OptimizerPlan, RegularizationPlan, RunPlan,
-    SchedulePlan, TaskPlan, TrainPlan,
+    AdapterPlan, CheckpointPlan, DataPlan, EvaluationPlan, FewShotPlan, ModelPlan, OptimizerPlan, RegularizationPlan,
+    RunPlan, SchedulePlan, TaskPlan, TrainPlan,
 };
 use crate::value::{Field, PlanValue, Value};
-use crate::{AdapterKind, LossChoice, OptimizerKind, Sampling, SelectionMetric, TaskKind, Trained};
+use crate::{HeadChoice, LossChoice, OptimizerKind, Sampling, SelectionMetric, TaskKind, Trained};
 
 impl Recipe {
     /// Fills in the defaults and checks the whole.
@@ -53,6 +55,7 @@ impl Resolver<'_> {
     fn plan(&mut self) -> Option<Plan> {
         let (model, task, data) = (ModelPlan::resolve(self), TaskPlan::resolve(self), DataPlan::resolve(self));
         Some(Plan {
+            few_shot: FewShotPlan::resolve(self)?,
             train: TrainPlan::resolve(self)?,
             optimizer: OptimizerPlan::resolve(self)?,
             schedule: SchedulePlan::resolve(self)?,
@@ -72,7 +75,13 @@ impl Resolver<'_> {
         let kind = self.kind();
         let asks_questions = kind == TaskKind::QuestionAnswering;
         let optimizer = self.optional("optimizer.kind").unwrap_or(OptimizerKind::AdamW);
+        let few_shot = self.few_shot();
         Some(match path {
+            "task.head" if few_shot => HeadChoice::SentenceEmbedding.to_value(),
+            "task.head" => HeadChoice::Architecture.to_value(),
+            "train.trained" => if few_shot { Trained::Head } else { Trained::All }.to_value(),
+            "train.epochs" => Value::Float(if few_shot { 50.0 } else { 3.0 }),
+            "train.learning_rate" => Value::Float(if few_shot { 0.01 } else { 5e-5 }),
             "task.loss" => kind.losses()[0].to_value(),
             "evaluation.metric" => SelectionMetric::of(kind)[0].to_value(),
             "data.text" if asks_questions => vec!["question".to_owned(), "context".to_owned()].to_value(),
@@ -84,6 +93,11 @@ impl Resolver<'_> {
             "run.output" => self.default_output().to_value(),
             _ => return None,
         })
+    }
+
+    /// Whether a contrastive stage comes first.
+    fn few_shot(&self) -> bool {
+        self.recipe.settings.contains_key("few_shot.pairs")
     }
 
     fn kind(&self) -> TaskKind {
@@ -110,6 +124,18 @@ impl Resolver<'_> {
                 (expected, text.len().to_string())
             });
         }
+        let classifies = kind == TaskKind::Classification;
+        for key in ["few_shot.pairs", "data.train_per_class"] {
+            let said: Option<usize> = self.optional(key);
+            self.require_for_task(key, said.is_none() || classifies, || {
+                ("left out".to_owned(), said.unwrap_or_default().to_string())
+            });
+        }
+        // By the words of the recipe: with few_shot.pairs, the head follows from it.
+        let head = self.optional("task.head").unwrap_or(HeadChoice::Architecture);
+        self.require_for_task("task.head", head == HeadChoice::Architecture || classifies, || {
+            (HeadChoice::Architecture.to_string(), head.to_string())
+        });
         if self.value("train.sampling") == Some(Sampling::ClassBalanced) {
             self.require_for_task("train.sampling", kind == TaskKind::Classification, || {
                 ("shuffled or length-grouped".to_owned(), Sampling::ClassBalanced.to_string())
@@ -180,71 +206,12 @@ impl Resolver<'_> {
             self.problems.push(Problem { origin, kind });
         }
     }
-
-    fn contradictions(&mut self) {
-        let train: Option<PathBuf> = self.optional("data.train");
-        let train = train.map(|train| with_split(train, "train"));
-        for (held_out, split) in [("data.validation", "validation"), ("data.test", "test")] {
-            let other: Option<PathBuf> = self.optional(held_out);
-            if train.is_some() && train == other.map(|other| with_split(other, split)) {
-                let reason = "what is measured on the training examples says nothing of new ones; name another file";
-                self.contradiction("data.train", held_out, reason);
-            }
-        }
-        // By value, not by being said: a plan says every key.
-        let has_mean = self.optional("regularization.ema_decay").is_some_and(|decay: f64| decay > 0.0);
-        let has_late_mean = self.optional("regularization.average_from").is_some_and(|from: f64| from < 1.0);
-        let is_free = self.optional("optimizer.kind") == Some(OptimizerKind::ScheduleFree);
-        for (key, _) in [("regularization.ema_decay", has_mean), ("regularization.average_from", has_late_mean)]
-            .into_iter()
-            .filter(|(_, means)| is_free && *means)
-        {
-            let reason = "schedule-free AdamW evaluates a mean of the parameters already; leave one of them out";
-            self.contradiction("optimizer.kind", key, reason);
-        }
-        if has_mean && has_late_mean {
-            let reason = "only one mean of the parameters can be kept; leave one of them out";
-            self.contradiction("regularization.ema_decay", "regularization.average_from", reason);
-        }
-        if self.optional("adapter.kind").is_some_and(|kind: AdapterKind| kind != AdapterKind::None) {
-            if self.optional("train.trained").is_some_and(|trained: Trained| trained != Trained::All) {
-                let reason = "an adapter is trained with the head, and nothing else; leave one of them out";
-                self.contradiction("adapter.kind", "train.trained", reason);
-            }
-            let reason = "a stored adapter is of a kind already; leave adapter.kind out";
-            self.contradiction("adapter.kind", "adapter.path", reason);
-        }
-        let text: Vec<String> = self.optional("data.text").unwrap_or_default();
-        let label: Option<String> = self.optional("data.label");
-        if label.is_some_and(|label| text.contains(&label)) {
-            let reason = "a model that reads the label has nothing to learn; name another column";
-            self.contradiction("data.text", "data.label", reason);
-        }
-    }
-
-    fn contradiction(&mut self, first: &'static str, second: &'static str, reason: &'static str) {
-        let said = |key| self.recipe.origin(key).map(|origin| Box::new(Said { key, origin: origin.clone() }));
-        if let (Some(first), Some(second)) = (said(first), said(second)) {
-            self.problems.push(Problem { origin: None, kind: ProblemKind::Contradiction { first, second, reason } });
-        }
-    }
-}
-
-/// What begins the name of a data set on the Hub.
-const HUB: &str = "hub:";
-
-/// A path; of a data set on the Hub that names no split, with the one that is meant.
-fn with_split(path: PathBuf, split: &str) -> PathBuf {
-    match path.to_str() {
-        Some(text) if text.starts_with(HUB) && !text.contains('#') => format!("{text}#{split}").into(),
-        _ => path,
-    }
 }
 
 /// What a run on these data is called: the name of the file or the folder, without the chosen array, the extensions and
 /// the marks of a pattern, as `data` of `data.json#train` and `train` of `train-*.csv.gz`; of a data set on the Hub its own name and that of its configuration.
 fn name_of_data(path: &Path) -> Option<OsString> {
-    if let Some(text) = path.to_str().and_then(|text| text.strip_prefix(HUB)) {
+    if let Some(text) = path.to_str().and_then(|text| text.strip_prefix(contradictions::HUB)) {
         let name = text.split(['@', '#']).next().unwrap_or_default();
         let name = name.rsplit('/').next().unwrap_or_default().replace(':', "-");
         return (!name.is_empty()).then(|| name.into());

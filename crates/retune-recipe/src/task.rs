@@ -54,6 +54,22 @@ choices! {
 }
 
 choices! {
+    /// What a classifier's head is, and reads.
+    HeadChoice {
+        /// The one that transformers puts on the architecture (`AutoModelForSequenceClassification`).
+        Architecture = "architecture",
+        /// A linear layer on the sentence embedding, as sentence-transformers pools it.
+        SentenceEmbedding = "sentence-embedding",
+    }
+}
+
+impl Default for HeadChoice {
+    fn default() -> Self {
+        Self::Architecture
+    }
+}
+
+choices! {
     /// How the vectors of a text's tokens become one.
     PoolingChoice {
         /// As the model directory says, else the mean.

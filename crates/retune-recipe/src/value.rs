@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::choices::{DataFormat, DeviceChoice, Precision};
 use crate::metric::SelectionMetric;
 use crate::strategy::{AdapterKind, DecayShape, Factors, NonFinite, OptimizerKind, Sampling, ScheduleKind, Trained};
-use crate::task::{LossChoice, PoolingChoice, TaskKind, Weights};
+use crate::task::{HeadChoice, LossChoice, PoolingChoice, TaskKind, Weights};
 
 /// The value of a key. Its `Display` is TOML.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,6 +155,7 @@ choice_values!(
     DecayShape,
     DeviceChoice,
     Factors,
+    HeadChoice,
     LossChoice,
     NonFinite,
     OptimizerKind,

@@ -15,8 +15,8 @@ use crate::tasks::data_format;
 /// The file of a run's folder.
 pub(crate) const DATA: &str = "data.json";
 
-/// What the files of each key of the recipe held.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// What the files of each key of the recipe held; by default nothing, as of a run that makes its data itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct DataRecord(BTreeMap<String, Contents>);
 

@@ -17,6 +17,7 @@ mod evaluate;
 mod evaluation;
 mod event;
 mod features;
+pub mod few_shot;
 mod finish;
 pub mod losses;
 pub mod lr_finder;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use retune_recipe::{Plan, TaskKind};
+use retune_recipe::{HeadChoice, Plan, TaskKind};
 
 use crate::evaluation::Evaluation;
 
@@ -29,15 +29,21 @@ fn words(kind: TaskKind) -> (&'static str, &'static str, &'static str) {
 
 const PIPELINE: &str = "from transformers import pipeline\n\nmodel = pipeline(\"TASK\", model=\"PATH\")";
 
+/// Of a classifier of sentence embeddings, whose last module gives logits.
+const LOGITS: &str = "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(\"PATH\")\n\
+    logits = model.encode([\"a text\"])  # one for each class of id2label in config.json";
+
 /// The card of a finished model; `about` says what it is, in a few words.
 pub(crate) fn card(plan: &Plan, base_model: &str, about: &str, split: &str, evaluation: &Evaluation) -> String {
     let (tag, heading, python) = words(plan.task.kind);
+    let is_pooled = plan.task.kind == TaskKind::Embeddings || plan.task.head == HeadChoice::SentenceEmbedding;
+    let python = if plan.task.head == HeadChoice::SentenceEmbedding { LOGITS } else { python };
     let mut card = String::from("---\n");
     // A folder's path means nothing on the Hub.
     if !base_model.starts_with(['/', '.', '~']) {
         let _ = writeln!(card, "base_model: {base_model}");
     }
-    let library = if plan.task.kind == TaskKind::Embeddings { "sentence-transformers" } else { "transformers" };
+    let library = if is_pooled { "sentence-transformers" } else { "transformers" };
     let _ = writeln!(card, "library_name: {library}\npipeline_tag: {tag}\ntags:\n- {tag}\n- retune\n---\n");
     let _ = writeln!(card, "# {heading}: {about}\n");
     let _ = writeln!(card, "`{base_model}`, fine-tuned by retune {}.\n", env!("CARGO_PKG_VERSION"));
@@ -55,6 +61,14 @@ pub(crate) fn card(plan: &Plan, base_model: &str, about: &str, split: &str, eval
     }
     let train = &plan.train;
     let _ = writeln!(card, "\n## Training\n");
+    if let Some(pairs) = plan.few_shot.pairs {
+        let _ = writeln!(
+            card,
+            "First the encoder, on {pairs} contrastive pairs within a class and {pairs} between two for each example (SetFit), {} \
+             epochs, batches of {}, learning rate {:e}; then what follows.\n",
+            plan.few_shot.epochs, plan.few_shot.batch_size, plan.few_shot.learning_rate
+        );
+    }
     let _ = writeln!(
         card,
         "Optimiser {}, {} epochs, batches of {}, learning rate {:e} (schedule {}, warm-up {}), weight decay {}, gradient norm \

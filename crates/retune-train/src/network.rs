@@ -17,7 +17,7 @@ use crate::task::OutputLayer;
 pub enum Network {
     /// With a head.
     Headed(Model),
-    /// Pooled into sentence embeddings.
+    /// Pooled into sentence embeddings, possibly with a classifier of them.
     Sentence(SentenceEncoder),
 }
 
@@ -45,7 +45,12 @@ impl Network {
                     Some(mode) => encoder.with_pooling(&[mode]),
                     None => encoder,
                 };
-                Ok((Self::Sentence(encoder), LoadReport::default()))
+                Ok((Self::Sentence(encoder.without_classifier()), LoadReport::default()))
+            }
+            OutputLayer::SentenceClassifier(classes) => {
+                let encoder = SentenceEncoder::load_with(directory, config, options)?.with_max_length(max_length);
+                let (encoder, report) = encoder.with_classifier(classes as i64, options)?;
+                Ok((Self::Sentence(encoder), report))
             }
         }
     }
@@ -64,6 +69,30 @@ impl Network {
         match self {
             Self::Headed(model) => model.forward_at(input, positions, mode),
             Self::Sentence(encoder) => encoder.forward(input, mode),
+        }
+    }
+
+    /// Whether its head reads one vector of each sequence.
+    pub fn reads_sequences(&self) -> bool {
+        match self {
+            Self::Headed(model) => model.reads_sequences(),
+            Self::Sentence(encoder) => encoder.has_classifier(),
+        }
+    }
+
+    /// What its head reads of a packed batch: `[n, d]`.
+    pub fn read(&self, input: &PackedInput, mode: Mode) -> Tensor {
+        match self {
+            Self::Headed(model) => model.read(input, mode),
+            Self::Sentence(encoder) => encoder.embed(input, mode),
+        }
+    }
+
+    /// The outputs for what its head [read](Self::read): `[n, w]`.
+    pub fn head_on(&self, read: &Tensor, mode: Mode) -> Tensor {
+        match self {
+            Self::Headed(model) => model.head_on(read, mode),
+            Self::Sentence(encoder) => encoder.classify(read),
         }
     }
 

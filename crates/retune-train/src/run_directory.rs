@@ -26,6 +26,8 @@ const ENVIRONMENT: &str = "environment.json";
 /// Where the first files of a run are written before they are put into their places; gone when all are there. A folder that
 /// has it and no plan is of a run that was cut off before it began, and may be begun again.
 const BEGINNING: &str = ".beginning";
+/// The run of a contrastive stage, within the run that it comes before.
+const CONTRASTIVE: &str = "contrastive";
 /// Checkpoints of a finished run, while they are removed.
 const SERVED: &str = ".checkpoints.served";
 
@@ -129,6 +131,11 @@ impl RunDirectory {
         self.path.join(MODEL)
     }
 
+    /// Where the run of the contrastive stage of a run is, if it has one.
+    pub fn contrastive_of(path: &Path) -> PathBuf {
+        path.join(CONTRASTIVE)
+    }
+
     /// Adds a line to `metrics.jsonl`.
     ///
     /// # Errors
@@ -175,9 +182,11 @@ impl RunDirectory {
         removed.map_err(|source| TrainError::Write { path: folder, source })
     }
 
-    /// Removes the folder, where a failure left nothing in it worth keeping.
-    pub(crate) fn discard(self) {
-        let _ = fs::remove_dir_all(&self.path);
+    /// Removes the folder, where a failure left nothing in it worth keeping: no contrastive stage either.
+    pub fn discard(self) {
+        if !Self::contrastive_of(&self.path).exists() {
+            let _ = fs::remove_dir_all(&self.path);
+        }
     }
 }
 

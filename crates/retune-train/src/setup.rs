@@ -99,10 +99,13 @@ impl<T: Task> Trainer<T> {
         if plan.train.trained != Trained::Head || plan.regularization.neftune_alpha > 0.0 {
             return Ok(());
         }
-        for (place, encoded) in [&self.train, &self.validation].into_iter().enumerate() {
-            let total = encoded.tokenized.len();
+        let all: Vec<usize> = (0..self.validation.rows()).collect();
+        let wanted = [(&self.train, self.order.members()), (&self.validation, &all[..])];
+        for (place, (encoded, rows)) in wanted.into_iter().enumerate() {
+            let total = rows.len() * encoded.per_row;
             let mut progress = |done| watch(Event::Evaluating { done, total });
-            self.features[place] = Features::of(&self.network, &self.task, encoded, &self.computation, &mut progress)?;
+            self.features[place] =
+                Features::of(&self.network, &self.task, encoded, rows, &self.computation, &mut progress)?;
         }
         Ok(())
     }
@@ -147,6 +150,11 @@ impl<T: Task> Trainer<T> {
         self.order.rows_per_epoch()
     }
 
+    /// Its task, its data and the training rows that it would use, without what it has loaded.
+    pub fn into_data(self) -> (T, Splits<T::Examples>, Vec<usize>) {
+        (self.task, self.data, self.order.members().to_vec())
+    }
+
     /// The task.
     pub fn task(&self) -> &T {
         &self.task
@@ -178,9 +186,18 @@ fn draw_top_layers(plan: &Plan, network: &Network) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// How rows are drawn.
+/// The training rows that a plan uses.
+fn drawn<T: Task>(plan: &Plan, task: &T, examples: &T::Examples, rows: usize) -> Sampler {
+    let all = Sampler::shuffled(at_least_one(rows));
+    match plan.data.train_per_class {
+        Some(count) => all.per_class(count, plan.run.seed, |row| task.class_of(examples, row).unwrap_or(0)),
+        None => all.share(plan.data.train_fraction, plan.run.seed),
+    }
+}
+
+/// How they are drawn.
 fn sampler<T: Task>(plan: &Plan, task: &T, examples: &T::Examples, encoded: &Encoded<T::Targets>) -> Sampler {
-    let sampler = Sampler::shuffled(at_least_one(encoded.rows())).share(plan.data.train_fraction, plan.run.seed);
+    let sampler = drawn(plan, task, examples, encoded.rows());
     match plan.train.sampling {
         Sampling::Shuffled => sampler,
         Sampling::LengthGrouped => sampler.grouped_by_length(|row| {

@@ -210,6 +210,8 @@ pub enum OutputLayer {
     Head(HeadSpec),
     /// Pooling into one vector for each sequence; `None` for the model directory's own.
     Sentence(Option<PoolingMode>),
+    /// A classifier into so many classes of the vector that the model directory's own pooling gives.
+    SentenceClassifier(usize),
 }
 
 impl OutputLayer {

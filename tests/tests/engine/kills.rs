@@ -120,6 +120,7 @@ killed_under! {
     ];
     batches_of_like_lengths: ["train.sampling=length-grouped"];
     balanced_classes: ["train.sampling=class-balanced", "data.train_fraction=0.7"];
+    few_shot: ["few_shot.pairs=1", "few_shot.batch_size=4", "data.train_per_class=8"];
     two_threads: ["run.threads=2"];
     rare_checkpoints: ["checkpoint.every=5", "evaluation.every=4", "checkpoint.keep=3"];
 }

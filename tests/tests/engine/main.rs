@@ -85,6 +85,11 @@ fn assert_same(job: &Job, found: &str, expected: &str, when: &str) -> Result<()>
         let [found, expected] = [found, expected].map(|run| fs::read(job.path(run).join(file)));
         assert!(found? == expected?, "{when}: {file} differs");
     }
+    // What few-shot classification leaves besides.
+    for file in ["contrastive/model/model.safetensors", "contrastive/pairs.jsonl", "model/2_Dense/model.safetensors"] {
+        let [found, expected] = [found, expected].map(|run| fs::read(job.path(run).join(file)).ok());
+        assert!(found == expected, "{when}: {file} differs");
+    }
     let [found, expected] = [log(job, found)?, log(job, expected)?];
     for (found, expected) in found.iter().zip(&expected) {
         assert_eq!(found, expected, "{when}");

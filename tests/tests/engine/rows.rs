@@ -47,6 +47,24 @@ fn a_smaller_share_of_the_rows_is_part_of_a_larger() -> Result<()> {
 }
 
 #[test]
+fn so_many_rows_of_each_class_are_part_of_more() -> Result<()> {
+    let job = poisoned()?;
+    let mut more: Option<BTreeSet<usize>> = None;
+    for (count, expected) in [("20", 24), ("5", 10), ("1", 2)] {
+        let seen: BTreeSet<usize> =
+            rows(&job, count, &[&format!("data.train_per_class={count}")])?.into_iter().collect();
+        assert_eq!(seen.len(), expected, "{seen:?}");
+        // The classes take turns.
+        assert_eq!(seen.iter().filter(|row| *row % 2 == 0).count(), expected / 2, "{seen:?}");
+        if let Some(more) = &more {
+            assert!(seen.is_subset(more), "{seen:?} of {more:?}");
+        }
+        more = Some(seen);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_rare_class_is_drawn_as_often_as_the_other() -> Result<()> {
     let job = poisoned()?;
     // Four rows of 24.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::section;
+use super::{AT_LEAST_ONE, section};
 use crate::choices::DataFormat;
 use crate::keys::Fallback::{Derived, Float, Required, Text, Unset};
 use crate::keys::{Kind, Range};
@@ -36,6 +36,9 @@ section! {
             "Tokens of an example, special tokens counted; longer texts are cut.";
         train_fraction: f64 = Kind::Float(Range::PositiveToOne), Float(1.0),
             "The share of the training rows that is used, drawn by seed; a smaller share is part of a larger one.";
+        train_per_class: Option<usize> = AT_LEAST_ONE, Unset("unset: all"),
+            "At most so many training rows of each class are used, drawn by seed; fewer are part of more (classification).",
+            flag "--per-class";
         validation_fraction: f64 = Kind::Float(Range::Between), Float(0.1),
             "The share of the training file that is split off, by class and seed, where data.validation is not given.";
     }

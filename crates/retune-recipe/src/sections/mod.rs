@@ -11,6 +11,7 @@ mod adapter;
 mod checkpoint;
 mod data;
 mod evaluation;
+mod few_shot;
 mod model;
 mod optimizer;
 mod regularization;
@@ -23,6 +24,7 @@ pub use adapter::AdapterPlan;
 pub use checkpoint::CheckpointPlan;
 pub use data::DataPlan;
 pub use evaluation::EvaluationPlan;
+pub use few_shot::FewShotPlan;
 pub use model::ModelPlan;
 pub use optimizer::OptimizerPlan;
 pub use regularization::RegularizationPlan;
@@ -75,6 +77,7 @@ pub(crate) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         ModelPlan::KEYS,
         TaskPlan::KEYS,
         DataPlan::KEYS,
+        FewShotPlan::KEYS,
         TrainPlan::KEYS,
         OptimizerPlan::KEYS,
         SchedulePlan::KEYS,

@@ -1,9 +1,9 @@
 //! What the model is fine-tuned for.
 
 use super::{AT_LEAST_ONE, section};
-use crate::keys::Fallback::{Float, Integer, Switch, Text, Unset};
+use crate::keys::Fallback::{Derived, Float, Integer, Switch, Text, Unset};
 use crate::keys::{Kind, Range};
-use crate::task::{LossChoice, PoolingChoice, TaskKind, Weights};
+use crate::task::{HeadChoice, LossChoice, PoolingChoice, TaskKind, Weights};
 
 section! {
     /// What the model is fine-tuned for: the keys under `task`. What belongs to other tasks has no effect.
@@ -12,6 +12,10 @@ section! {
             "What the model is fine-tuned for.", flag "--task";
         loss: LossChoice = Kind::Choice(LossChoice::NAMES), Text("auto"),
             "What training makes small; auto is the task's own.";
+        head: HeadChoice = Kind::Choice(HeadChoice::NAMES),
+            Derived("architecture; sentence-embedding where few_shot.pairs is set"),
+            "What classifies: the head that transformers puts on the architecture, or a linear layer on the sentence embedding, in a \
+                directory that sentence-transformers loads (classification).";
         label_smoothing: f64 = Kind::Float(Range::BelowOne), Float(0.0),
             "The share of each label that is spread over all classes (cross-entropy).";
         class_weights: Weights = Kind::Weights, Text("none"),

@@ -1,14 +1,14 @@
 //! How the model is trained.
 
 use super::{AT_LEAST_ONE, section};
-use crate::keys::Fallback::{Float, Integer, Switch, Text, Unset};
+use crate::keys::Fallback::{Derived, Float, Integer, Switch, Text, Unset};
 use crate::keys::{Kind, Range};
 use crate::strategy::{NonFinite, Sampling, Trained};
 
 section! {
     /// How the model is trained: the keys under `train`.
     TrainPlan in "train" {
-        epochs: f64 = Kind::Float(Range::Positive), Float(3.0),
+        epochs: f64 = Kind::Float(Range::Positive), Derived("3; 50 where few_shot.pairs is set"),
             "Passes over the training data; may be fractional.", flag "--epochs";
         max_steps: Option<usize> = AT_LEAST_ONE, Unset("unset: train.epochs decides"),
             "Stop after so many optimiser steps, where train.epochs would go on for longer.", flag "--max-steps";
@@ -20,7 +20,8 @@ section! {
             "Tokens that are computed at a time, likewise; an example that has more is computed alone.";
         sampling: Sampling = Kind::Choice(Sampling::NAMES), Text("shuffled"),
             "How rows are drawn in an epoch: shuffled; in batches of like lengths; or as many of each class as of the others.";
-        learning_rate: f64 = Kind::Float(Range::PositiveToOne), Float(5e-5),
+        learning_rate: f64 = Kind::Float(Range::PositiveToOne),
+            Derived("5e-5; 0.01 where few_shot.pairs is set"),
             "The highest learning rate, reached when warm-up ends.", flag "--learning-rate";
         weight_decay: f64 = Kind::Float(Range::NotNegative), Float(0.01),
             "Decoupled weight decay. Biases and the weights of norms have none.";
@@ -28,7 +29,7 @@ section! {
             "The global norm that gradients are clipped to; 0 turns clipping off.";
         max_grad_value: f64 = Kind::Float(Range::NotNegative), Float(0.0),
             "The size that each element of a gradient is clipped to, before the norm is; 0 turns it off.";
-        trained: Trained = Kind::Choice(Trained::NAMES), Text("all"),
+        trained: Trained = Kind::Choice(Trained::NAMES), Derived("all; head where few_shot.pairs is set"),
             "Which parameters move: all, only biases and the head (BitFit), or the head alone. With an adapter: its own and the head.",
             flag "--trained";
         frozen: Option<Vec<String>> = Kind::Names, Unset("unset: none"),

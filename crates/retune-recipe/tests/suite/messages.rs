@@ -68,7 +68,7 @@ fn an_unknown_section_names_the_nearest_and_its_keys_are_not_missing() {
     check_more(
         &["[zebra]\na = 1\nb = 2", "train = 3", "[[train]]\nepochs = 3"],
         expect![[r#"
-            a.toml:6: unknown section [zebra]; there are [model], [task], [data], [train], [optimizer], [schedule], [regularization], [adapter], [checkpoint], [evaluation], [run]
+            a.toml:6: unknown section [zebra]; there are [model], [task], [data], [few_shot], [train], [optimizer], [schedule], [regularization], [adapter], [checkpoint], [evaluation], [run]
             a.toml:6: 'train' must be a section, begun by the line [train]; found a value
             a.toml:6: 'train' must be a section, begun by the line [train]; found a list of tables
         "#]],

@@ -23,6 +23,8 @@ fn every_default_is_in_the_plan() {
         kind = "classification"
         # What training makes small; auto is the task's own.
         loss = "cross-entropy"
+        # What classifies: the head that transformers puts on the architecture, or a linear layer on the sentence embedding, in a directory that sentence-transformers loads (classification).
+        head = "architecture"
         # The share of each label that is spread over all classes (cross-entropy).
         label_smoothing = 0.0
         # Weights of the classes in cross-entropy: none, balanced, or by name, as "urgent=5, spam=0.5".
@@ -77,8 +79,22 @@ fn every_default_is_in_the_plan() {
         max_length = 128
         # The share of the training rows that is used, drawn by seed; a smaller share is part of a larger one.
         train_fraction = 1.0
+        # At most so many training rows of each class are used, drawn by seed; fewer are part of more (classification).
+        # train_per_class is unset: all
         # The share of the training file that is split off, by class and seed, where data.validation is not given.
         validation_fraction = 0.1
+
+        [few_shot]
+        # Train the encoder first, on so many pairs with a text of the same class, and of another, for each training text (SetFit; 20 is usual). The head is trained after it (classification).
+        # pairs is unset: no contrastive stage
+        # Passes over the pairs.
+        epochs = 1.0
+        # Stop the contrastive stage after so many optimiser steps.
+        # max_steps is unset: few_shot.epochs decides
+        # Pairs in an optimiser step.
+        batch_size = 16
+        # The highest learning rate of the contrastive stage.
+        learning_rate = 2e-5
 
         [train]
         # Passes over the training data; may be fractional.

@@ -43,6 +43,7 @@ fn any_toml(key: &'static Key, task: TaskKind) -> BoxedStrategy<String> {
         // What contradicts itself has tests of its own.
         "regularization.average_from" => return Just("1".to_owned()).boxed(),
         "adapter.kind" => return Just(quoted("none")).boxed(),
+        "task.head" => return Just(quoted("architecture")).boxed(),
         "optimizer.kind" => return proptest::sample::select(&["adamw", "lion"][..]).prop_map(quoted).boxed(),
         "train.sampling" if task != TaskKind::Classification => {
             return proptest::sample::select(&["shuffled", "length-grouped"][..]).prop_map(quoted).boxed();
@@ -101,6 +102,8 @@ fn any_recipe_for(task: TaskKind) -> impl Strategy<Value = Vec<String>> {
             let line = any_toml(key, task).prop_map(move |toml| format!("{} = {toml}", key.path));
             let is_needed = ["task.kind", "data.label", "data.choices"].contains(&key.path);
             match key.fallback {
+                // What they cannot go with has tests of its own.
+                _ if ["few_shot.pairs", "data.train_per_class"].contains(&key.path) => Just(None).boxed(),
                 _ if is_needed => line.prop_map(Some).boxed(),
                 Fallback::Required => line.prop_map(Some).boxed(),
                 _ => proptest::option::of(line).boxed(),

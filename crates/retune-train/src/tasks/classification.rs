@@ -9,7 +9,7 @@ use retune_metrics::{
 };
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
-use retune_recipe::{DataPlan, EvaluationPlan, Plan};
+use retune_recipe::{DataPlan, EvaluationPlan, HeadChoice, Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tch::Tensor;
@@ -32,7 +32,7 @@ pub struct Classification {
     settings: Settings,
 }
 
-/// What validation has decided and the model directory keeps.
+/// What the model directory keeps beside the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Settings {
@@ -40,11 +40,13 @@ struct Settings {
     temperature: f64,
     /// Of two classes, the probability from which on the second is predicted; `None` for the likelier one.
     threshold: Option<f64>,
+    /// What the head is, and reads.
+    head: HeadChoice,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { temperature: 1.0, threshold: None }
+        Self { temperature: 1.0, threshold: None, head: HeadChoice::Architecture }
     }
 }
 
@@ -92,7 +94,12 @@ impl Task for Classification {
         })?;
         let train = TextExamples::of_tables(&tables, |table| labels.encode(table, column))?;
         let loss = texts::cross_entropy(&plan.task, &labels, train.labels.iter().copied())?;
-        let task = Self { labels, pair: data.text.len() == 2, loss, settings: Settings::default() };
+        let task = Self {
+            labels,
+            pair: data.text.len() == 2,
+            loss,
+            settings: Settings { head: plan.task.head, ..Settings::default() },
+        };
         let strata = train.labels.clone();
         let splits =
             texts::splits(plan, train, &strata, TextExamples::select, |path| task.read_file(path, data, true))?;
@@ -125,11 +132,17 @@ impl Task for Classification {
     }
 
     fn output(&self) -> OutputLayer {
-        OutputLayer::Head(HeadSpec::sequence_classification(self.labels.len()))
+        match self.settings.head {
+            HeadChoice::Architecture => OutputLayer::Head(HeadSpec::sequence_classification(self.labels.len())),
+            HeadChoice::SentenceEmbedding => OutputLayer::SentenceClassifier(self.labels.len()),
+        }
     }
 
     fn configure(&self, config: &ModelConfig, architecture: &Architecture) -> ModelConfig {
-        let class = architecture.class(HeadKind::SequenceClassification);
+        let class = match self.settings.head {
+            HeadChoice::Architecture => architecture.class(HeadKind::SequenceClassification),
+            HeadChoice::SentenceEmbedding => format!("{}Model", architecture.class),
+        };
         let config = config.with_labels(&class, self.labels.names(), Some("single_label_classification"));
         if self.settings == Settings::default() { config } else { config.with_settings(json!(self.settings)) }
     }

@@ -35,7 +35,11 @@ enum Loss {
 }
 
 impl Embeddings {
-    fn of_plan(plan: &Plan) -> Result<Self, TrainError> {
+    /// As a plan has it.
+    ///
+    /// # Errors
+    /// The loss does not suit the columns, or other keys do not suit the loss.
+    pub(crate) fn of_plan(plan: &Plan) -> Result<Self, TrainError> {
         let (columns, scored) = (plan.data.text.len(), plan.data.label.is_some());
         let unsuited = |reason: &str| Err(TrainError::Input { reason: reason.to_owned() });
         let loss = match plan.task.loss {

@@ -14,15 +14,29 @@ use retune_train::{
     DataRecord, Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, device_name,
     resolve_device, with_task,
 };
+use serde_json::Value;
 
+use super::few_shot;
 use crate::datasets::{Located, locate};
 use crate::terminal::{Terminal, thousands};
 use crate::{cli, environment, interrupt, summary};
 
 /// A new run, or one that goes on.
-enum Start {
+pub enum Start {
+    /// In the folder that the plan names.
     New,
+    /// In this folder.
     Resume(PathBuf),
+}
+
+impl Start {
+    /// The run's folder.
+    pub fn output(&self, plan: &Plan) -> PathBuf {
+        match self {
+            Self::New => plan.run.output.clone(),
+            Self::Resume(run) => run.clone(),
+        }
+    }
 }
 
 /// Trains.
@@ -53,60 +67,86 @@ pub fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
 }
 
 fn start(plan: Plan, start: Start, pause: Option<u64>, terminal: Terminal) -> anyhow::Result<ExitCode> {
-    with_task!(plan.task.kind, train(plan, start, pause, terminal))
+    match plan.few_shot.pairs {
+        Some(_) => few_shot::train(plan, start, pause, terminal),
+        None => with_task!(plan.task.kind, train(plan, start, pause, terminal)),
+    }
 }
 
 fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Terminal) -> anyhow::Result<ExitCode> {
-    let output = match &start {
-        Start::New => plan.run.output.clone(),
-        Start::Resume(run) => run.clone(),
-    };
-    // What can be refused is refused before anything slow: the folder, the device, the data; then the model's files.
-    let recorded = match &start {
-        Start::New => {
-            check_output(&output)?;
-            None
-        }
-        Start::Resume(run) => DataRecord::read(run)?,
-    };
-    resolve_device(plan.run.device)?;
-    let located = locate(plan, &terminal)?;
-    let plan = &located.local;
-    let data = match &recorded {
-        Some(recorded) => {
-            recorded.check(plan, &output)?;
-            recorded.clone()
-        }
-        None => DataRecord::of(plan)?,
-    };
-    let (trainer, files) = prepare::<T>(&located, &terminal)?;
-    data.check_read(plan)?;
+    let output = start.output(&plan);
+    let reading = Reading::new(plan, &start, &terminal)?;
+    let (trainer, files) = prepare::<T>(&reading.located, &terminal)?;
+    reading.unchanged()?;
     let trainer = match pause {
         Some(epoch) => trainer.pausing_after(epoch),
         None => trainer,
     };
     let environment = environment::record(&files, trainer.device());
     terminal.note(&format!("run folder {}", output.display()));
-    let directory = match start {
-        Start::New => RunDirectory::create(&output, &located.recorded, &environment, &data)?,
-        Start::Resume(run) => {
-            let directory = RunDirectory::open(&run)?.0;
-            if recorded.is_none() {
-                // Of a run that was begun before there were records.
-                data.write(&run)?;
-                terminal.note(&format!(
-                    "{} holds no record of what its data files held when it began; they are taken as they are, and recorded",
-                    run.display()
-                ));
-            }
-            directory
-        }
-    };
+    let directory = reading.directory(&start, &environment, &terminal)?;
     let example = trainer.task().example();
     let stop = interrupt::on_request()?;
     let outcome = trainer.run(directory, &mut |event| terminal.event(event), &stop);
     terminal.close();
     report(&output, outcome?, &example)
+}
+
+/// What a run reads, with what its data files held when it began.
+pub struct Reading {
+    /// Its plan, with every file in its place.
+    pub located: Located,
+    data: DataRecord,
+    /// Whether the run has held the record since it began.
+    is_recorded: bool,
+}
+
+impl Reading {
+    /// What can be refused is refused before anything slow: the folder, the device, the data.
+    pub fn new(plan: Plan, start: &Start, terminal: &Terminal) -> anyhow::Result<Self> {
+        let output = start.output(&plan);
+        let recorded = match start {
+            Start::New => {
+                check_output(&output)?;
+                None
+            }
+            Start::Resume(run) => DataRecord::read(run)?,
+        };
+        resolve_device(plan.run.device)?;
+        let located = locate(plan, terminal)?;
+        let is_recorded = recorded.is_some();
+        let data = match recorded {
+            Some(recorded) => {
+                recorded.check(&located.local, &output)?;
+                recorded
+            }
+            None => DataRecord::of(&located.local)?,
+        };
+        Ok(Self { located, data, is_recorded })
+    }
+
+    /// That nothing was written to the files while they were read.
+    pub fn unchanged(&self) -> anyhow::Result<()> {
+        Ok(self.data.check_read(&self.located.local)?)
+    }
+
+    /// The run's folder: a new one, or that of the run that goes on.
+    pub fn directory(&self, start: &Start, environment: &Value, terminal: &Terminal) -> anyhow::Result<RunDirectory> {
+        let Start::Resume(run) = start else {
+            let output = start.output(&self.located.recorded);
+            return Ok(RunDirectory::create(&output, &self.located.recorded, environment, &self.data)?);
+        };
+        let directory = RunDirectory::open(run)?.0;
+        if !self.is_recorded {
+            // Of a run that was begun before there were records.
+            self.data.write(run)?;
+            terminal.note(&format!(
+                "{} holds no record of what its data files held when it began; they are taken as they are, and recorded",
+                run.display()
+            ));
+        }
+        Ok(directory)
+    }
 }
 
 /// Reads, checks and loads everything that a training needs, and says what it is.
@@ -119,9 +159,7 @@ pub fn prepare<T: Task>(located: &Located, terminal: &Terminal) -> anyhow::Resul
     let (task, data) = T::read(plan)?;
     describe_data(terminal, &located.recorded, &task, &data);
     let files = resolve(plan, terminal)?;
-    let source =
-        Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(terminal) };
-    let trainer = Trainer::new(plan.clone(), source, task, data, device)?;
+    let trainer = Trainer::new(plan.clone(), source(plan, &files, terminal), task, data, device)?;
     describe_model(terminal, plan, &trainer, &files);
     terminal.note(&format!(
         "training on {} ({}, {} threads)",
@@ -132,7 +170,13 @@ pub fn prepare<T: Task>(located: &Located, terminal: &Terminal) -> anyhow::Resul
     Ok((trainer, files))
 }
 
-fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Result<ExitCode> {
+/// What a training starts from.
+pub fn source(plan: &Plan, files: &ModelFiles, terminal: &Terminal) -> Source {
+    Source { name: plan.model.path.clone(), directory: files.directory.clone(), tokens: token_cache(terminal) }
+}
+
+/// Says how a run ended, and gives the exit code.
+pub fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Result<ExitCode> {
     match outcome {
         Outcome::Finished(summary) => {
             print!("{}", summary::finished(output, &summary, texts));
@@ -212,10 +256,13 @@ fn describe_model<T: Task>(terminal: &Terminal, plan: &Plan, trainer: &Trainer<T
             problem.name, problem.found, problem.expected
         ));
     }
-    if plan.data.train_fraction < 1.0 {
+    let share = match (plan.data.train_per_class, plan.data.train_fraction) {
+        (Some(count), _) => Some(format!("data.train_per_class {count}")),
+        (None, share) => (share < 1.0).then(|| format!("data.train_fraction {share}")),
+    };
+    if let Some(share) = share {
         let rows = thousands(trainer.rows_per_epoch() as u64);
-        terminal
-            .note(&format!("of the training rows {rows} are used (data.train_fraction {})", plan.data.train_fraction));
+        terminal.note(&format!("of the training rows {rows} are used ({share})"));
     }
     for line in trainer.advice() {
         terminal.note(&format!("few examples: {line}"));

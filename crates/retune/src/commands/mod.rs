@@ -2,6 +2,7 @@
 
 pub mod curve;
 pub mod evaluate;
+pub mod few_shot;
 pub mod find_rate;
 pub mod finetune;
 pub mod inference;
