@@ -28,7 +28,13 @@ fn classifiers() -> impl Iterator<Item = Result<(&'static str, Model)>> {
 /// Sequences of 3, 1 and 6 tokens.
 fn input(input_ids: Tensor, embedding_noise: Option<f64>) -> PackedInput {
     let token_type_ids = input_ids.zeros_like();
-    PackedInput { input_ids, token_type_ids, layout: SequenceLayout::from_lengths(&[3, 1, 6]), embedding_noise, sparse_embeddings: false }
+    PackedInput {
+        input_ids,
+        token_type_ids,
+        layout: SequenceLayout::from_lengths(&[3, 1, 6]),
+        embedding_noise,
+        sparse_embeddings: false,
+    }
 }
 
 /// Ids of ten tokens.

@@ -29,7 +29,9 @@ cargo xtask COMMAND
   setup [--device cpu|cuda]   find or fetch libtorch, and make plain cargo commands and editors work
   doctor                      what was found, what is wrong, how it is mended
   test [-- ARGUMENTS]         set up, then run all tests (ARGUMENTS go to the test runner)
-  bench [-- ARGUMENTS]        set up, then run the benchmarks
+  bench [-- ARGUMENTS]        set up, then run the benchmarks of single operations
+  bench peer [ARGUMENTS]      set up, then measure training and prediction beside Hugging Face's (--help lists ARGUMENTS;
+                              --python PYTHON as below)
   parity [--python PYTHON]    set up, then compare with Hugging Face's implementation, which runs in PYTHON
                               or in an environment of its own (about 3 GB, made in the user's cache)
 
@@ -66,6 +68,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         "doctor" if rest.is_empty() => doctor::command(&repository),
         "doctor" => bail!("`doctor` takes no arguments, but was given {}", rest.join(" ")),
         "test" => run::test(&repository, after_dashes(rest)),
+        "bench" if rest.first().is_some_and(|word| word == "peer") => parity::bench(&repository, &rest[1..]),
         "bench" => run::bench(&repository, after_dashes(rest)),
         "parity" => parity::command(&repository, after_dashes(rest)),
         _ => run::retune(&repository, arguments, wanted_device(arguments)),

@@ -27,6 +27,25 @@ pub fn command(repository: &Repository, arguments: &[String]) -> Result<ExitCode
     run::parity(repository, &all)
 }
 
+/// `cargo xtask bench peer`: finds or makes the environment, builds `retune`, and becomes the measurement of both.
+pub fn bench(repository: &Repository, arguments: &[String]) -> Result<ExitCode> {
+    let mut given = Vec::new();
+    let mut python = None;
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--python") {
+            Some("") => python = Some(words.next().context("--python needs the path of a Python")?.into()),
+            Some(named) if named.starts_with('=') => python = Some(named[1..].into()),
+            _ => given.push(word.clone()),
+        }
+    }
+    let python: PathBuf = match python {
+        Some(python) => python,
+        None => environment(repository)?,
+    };
+    run::beside(repository, &python, &repository.path("tests/peer/bench.py"), &given)
+}
+
 /// Whether the user named a Python, or only asks for help.
 fn needs_no_environment(arguments: &[String]) -> bool {
     arguments.iter().any(|word| {

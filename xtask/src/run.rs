@@ -64,6 +64,19 @@ pub fn bench(repository: &Repository, arguments: &[String]) -> Result<ExitCode> 
     Ok(exit_code(wait(cargo(repository).arg("bench").args(everything).args(arguments))?))
 }
 
+/// Builds `retune` and becomes a script of Python's that is told where it is.
+pub fn beside(repository: &Repository, python: &Path, script: &Path, arguments: &[String]) -> Result<ExitCode> {
+    provision(repository, Device::Cpu)?;
+    let program = match build(repository, "retune")? {
+        Built::Program(program) => program,
+        Built::Failed(code) => return Ok(code),
+    };
+    let mut command = Command::new(python);
+    clean(&mut command);
+    let error = command.arg(script).arg("--retune").arg(&program).args(arguments).exec();
+    Err(error).with_context(|| format!("cannot start {}", python.display()))
+}
+
 fn selects_packages(arguments: &[String]) -> Option<&String> {
     let before_dashes = arguments.iter().take_while(|word| *word != "--");
     before_dashes.into_iter().find(|word| {

@@ -52,7 +52,13 @@ mod tests {
     fn input(alpha: Option<f64>) -> PackedInput {
         let layout = SequenceLayout::from_lengths(&[4, 400]);
         let input_ids = Tensor::arange(404, (Kind::Int64, Device::Cpu)).remainder(7);
-        PackedInput { token_type_ids: input_ids.zeros_like(), input_ids, layout, embedding_noise: alpha, sparse_embeddings: false }
+        PackedInput {
+            token_type_ids: input_ids.zeros_like(),
+            input_ids,
+            layout,
+            embedding_noise: alpha,
+            sparse_embeddings: false,
+        }
     }
 
     fn table() -> Embedding {

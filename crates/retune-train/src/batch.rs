@@ -17,6 +17,6 @@ pub fn to_input(batch: &PackedBatch, device: Device) -> Result<PackedInput, Trai
         token_type_ids: Tensor::from_slice(&batch.token_type_ids).to_device(device),
         layout: SequenceLayout::from_offsets(batch.cu_seqlens.clone())?,
         embedding_noise: None,
-            sparse_embeddings: false,
+        sparse_embeddings: false,
     })
 }

@@ -246,7 +246,8 @@ fn not_finite(
     rows: Vec<usize>,
     step: u64,
 ) -> TrainError {
-    let is_wrong = |gradient: &Tensor| gradient.defined() && numbers_of(gradient).isfinite().all().int64_value(&[]) == 0;
+    let is_wrong =
+        |gradient: &Tensor| gradient.defined() && numbers_of(gradient).isfinite().all().int64_value(&[]) == 0;
     let (what, value, place) = if numbers.loss.is_finite() {
         let mut named = moved.iter().zip(gradients);
         let first = named.rfind(|(_, gradient)| is_wrong(gradient));
@@ -271,7 +272,11 @@ mod tests {
             sums.add(Tensor::from(1.0), vec![parts[0].copy(), Tensor::new()]);
             sums.add(Tensor::from(2.0), vec![Tensor::new(), Tensor::new()]);
             sums.add(Tensor::from(4.0), vec![parts[1].copy(), dense.copy()]);
-            let sum = if is_sparse(&sums.gradients[0]) { sums.gradients[0].to_dense(None, false) } else { sums.gradients[0].copy() };
+            let sum = if is_sparse(&sums.gradients[0]) {
+                sums.gradients[0].to_dense(None, false)
+            } else {
+                sums.gradients[0].copy()
+            };
             assert_eq!(sum, &dense * 2.0);
             assert_eq!(sums.gradients[1], dense);
             assert_eq!(sums.loss.unwrap().double_value(&[]), 7.0);

@@ -27,7 +27,9 @@ const NO_REFUSAL: &str = "libtorch refuses no loop";
 
 /// Whether this backend computes this attention.
 pub fn supports(q: &Tensor, pairing: &Pairing<'_>) -> bool {
-    q.device() == Device::Cpu && matches!(q.kind(), Kind::Float | Kind::Double | Kind::BFloat16) && pairing.bias.is_none()
+    q.device() == Device::Cpu
+        && matches!(q.kind(), Kind::Float | Kind::Double | Kind::BFloat16)
+        && pairing.bias.is_none()
 }
 
 /// Whether it is the one to take: libtorch's kernels have no dropout on the processor, and with it compute every step apart, for each group of

@@ -129,7 +129,8 @@ impl Scaled for bf16 {
     fn times(self, factor: f32) -> bf16 {
         let bits = (f32::from_bits(u32::from(self.to_bits()) << 16) * factor).to_bits();
         // Of a NaN no carry may clear what makes it one.
-        let rounded = if bits & 0x7FFF_FFFF > 0x7F80_0000 { bits | 0x0040_0000 } else { bits + 0x7FFF + (bits >> 16 & 1) };
+        let rounded =
+            if bits & 0x7FFF_FFFF > 0x7F80_0000 { bits | 0x0040_0000 } else { bits + 0x7FFF + (bits >> 16 & 1) };
         bf16::from_bits((rounded >> 16) as u16)
     }
 }
@@ -212,9 +213,14 @@ mod tests {
         let expected = (x.to_kind(Kind::Float) * f64::from(1.0f32 / 0.7)).to_kind(Kind::BFloat16) * dropped.ne(0.0);
         let apart = (dropped.to_kind(Kind::Float) - expected.to_kind(Kind::Float)).abs().max().double_value(&[]);
         assert!(apart == 0.0, "{apart}");
-        let odd = Tensor::from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]).to_kind(Kind::BFloat16).repeat([100]);
+        let odd =
+            Tensor::from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]).to_kind(Kind::BFloat16).repeat([100]);
         let dropped = Dropout { probability: 1e-6 }.forward(&odd, Mode::Train).to_kind(Kind::Float);
         let found: Vec<f32> = Vec::try_from(dropped).unwrap();
-        assert!(found.chunks(3).all(|three| three[0].is_nan() && three[1] == f32::INFINITY && three[2] == f32::NEG_INFINITY));
+        assert!(
+            found
+                .chunks(3)
+                .all(|three| three[0].is_nan() && three[1] == f32::INFINITY && three[2] == f32::NEG_INFINITY)
+        );
     }
 }

@@ -63,7 +63,8 @@ pub fn adamw_rows(
     let work = |stretch: usize, [weights, first, second]: [&mut [f32]; 3]| {
         let begin = stretch * STRETCH;
         let from = touched.partition_point(|row| (*row as usize) < begin);
-        let block = Stretch { update, width, begin, touched: &touched[from..], values: &values[from * width..], zeros: &zeros };
+        let block =
+            Stretch { update, width, begin, touched: &touched[from..], values: &values[from * width..], zeros: &zeros };
         pulp::Arch::new().dispatch(Moved { block, weights, first, second });
     };
     let [weights, first, second] = &mut tables;
@@ -156,7 +157,8 @@ mod tests {
         for _ in 0..50 {
             let ids = Tensor::randint(rows, [60], (Kind::Int64, Device::Cpu)); // some of them twice
             let values = Tensor::randn([60, width], options);
-            let gradient = Tensor::sparse_coo_tensor_indices_size(&ids.unsqueeze(0), &values, [rows, width], options, false);
+            let gradient =
+                Tensor::sparse_coo_tensor_indices_size(&ids.unsqueeze(0), &values, [rows, width], options, false);
             let gradient = gradient.coalesce();
             fused_adamw(&dense, &[gradient.to_dense(None, false)], &mut states[0], &numbers).unwrap();
             let AdamWState { first_moments, second_moments, steps } = &states[1];

@@ -50,9 +50,8 @@ impl UpdateRule for AdamW {
     ) -> Result<(), TorchError> {
         let (sparse, dense): (Vec<usize>, Vec<usize>) =
             (0..parameters.len()).partition(|place| gradients[*place].is_sparse());
-        let pick = |tensors: &[Tensor]| -> Vec<Tensor> {
-            dense.iter().map(|place| tensors[*place].shallow_clone()).collect()
-        };
+        let pick =
+            |tensors: &[Tensor]| -> Vec<Tensor> { dense.iter().map(|place| tensors[*place].shallow_clone()).collect() };
         let mut moments =
             AdamWState { first_moments: pick(&state[0]), second_moments: pick(&state[1]), steps: pick(&state[2]) };
         let step = AdamWStep {

@@ -77,7 +77,9 @@ fn contrast(
     let folder = stage.plan.run.output.clone();
     let (directory, is_new) = match RunDirectory::open(&folder) {
         Ok((directory, _)) => (directory, false),
-        Err(TrainError::NotARun { .. }) => (RunDirectory::create(&folder, &stage.plan, environment, &DataRecord::default())?, true),
+        Err(TrainError::NotARun { .. }) => {
+            (RunDirectory::create(&folder, &stage.plan, environment, &DataRecord::default())?, true)
+        }
         Err(error) => return Err(error),
     };
     // Again where it goes on: they are the same, and may not have been written to their end.

@@ -66,7 +66,7 @@ fn embed(encoder: &SentenceEncoder, tokenizer: &TextTokenizer, job: &Job) -> Res
         token_type_ids: Tensor::from_slice(&types),
         layout: SequenceLayout::from_offsets(offsets)?,
         embedding_noise: None,
-            sparse_embeddings: false,
+        sparse_embeddings: false,
     };
     Ok(encoder.forward(&input, Mode::Evaluate)) // [b, e]
 }
