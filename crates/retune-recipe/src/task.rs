@@ -63,12 +63,6 @@ choices! {
     }
 }
 
-impl Default for HeadChoice {
-    fn default() -> Self {
-        Self::Architecture
-    }
-}
-
 choices! {
     /// How the vectors of a text's tokens become one.
     PoolingChoice {

@@ -154,13 +154,9 @@ fn the_head_and_the_stage_can_be_had_apart() -> Result<()> {
     assert_ne!(weights("model/model.safetensors")?, weights("contrastive/model/model.safetensors")?);
 
     // Trained further, the head goes on from where it is, and sentence embeddings do without it.
-    let further = |output: &'static str, more: &[&str]| {
-        let mut command = job.finetune(&[&["--output", output, "--max-steps", "2"], more].concat());
-        command.arg("--model").arg(job.path("head/model"));
-        command
-    };
-    let again = further("again", &["--set", "task.head=sentence-embedding"]);
-    let told = succeeds(again)?;
+    let start = format!("model.path={}", job.path("head/model").display());
+    let further = ["--output", "further", "--max-steps", "2", "--set", "task.head=sentence-embedding", "--set", &start];
+    let told = succeeds(job.finetune(&further))?;
     assert!(!told.contains("drawn from the seed"), "{told}");
     let mut command = job.command(&["finetune", "--task", "embeddings", "--train", "pairs.csv", "--eval", "dev.csv"]);
     command.args(["--text", "text", "label", "--output", "vectors", "--max-steps", "1", "--set", "data.max_length=16"]);
@@ -180,7 +176,7 @@ fn what_a_contrastive_stage_cannot_go_with_is_named() -> Result<()> {
         (&["--set", "adapter.path=adapter"], &["few_shot.pairs", "adapter.path", "leave one of them out"]),
         (&["--set", "task.head=architecture"], &["few_shot.pairs", "task.head", "leave task.head out"]),
         (&["--set", "regularization.reinitialized_layers=1"], &["reinitialized_layers", "leave one of them out"]),
-        (&["--text", "text", "other"], &["few_shot.pairs", "data.text", "name one column"]),
+        (&["--text", "other"], &["few_shot.pairs", "data.text", "name one column"]),
         (&["--set", "data.train_fraction=0.5", "--per-class", "4"], &["data.train_per_class", "data.train_fraction"]),
         (&["--few-shot", "0"], &["few_shot.pairs", "at least 1"]),
         (&["--set", "few_shot.pair=2"], &["few_shot.pair", "did you mean 'few_shot.pairs'"]),
