@@ -41,7 +41,7 @@ fn a_finished_run_does_not_go_on() -> Result<()> {
     assert!(said.contains("is finished"), "{said}");
     assert_eq!(
         names(&job.path("out"))?,
-        ["environment.json", "metrics.jsonl", "model", "plan.toml", "predictions.parquet"]
+        ["data.json", "environment.json", "metrics.jsonl", "model", "plan.toml", "predictions.parquet"]
     );
     Ok(())
 }

@@ -68,8 +68,8 @@ pub(super) fn forward<T: Real>(head: &Head, scratch: &mut Scratch<T>, [q, k, v]:
         for place in (0..size).step_by(LANES) {
             let weights = rows_of(&scratch.weights, 0, ROWS, keys, head.keys);
             let sums = by_rows(weights, &scratch.rows[place..], size);
-            for row in 0..ROWS.min(head.queries - first) {
-                put_block(&sums[row], &mut head.query_row_mut(out, first + row)[place..]);
+            for (row, sums) in sums.iter().enumerate().take(head.queries - first) {
+                put_block(sums, &mut head.query_row_mut(out, first + row)[place..]);
             }
         }
     }
