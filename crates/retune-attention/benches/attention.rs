@@ -13,7 +13,7 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use retune_attention::attention::{packed, rectangles, reference};
-use retune_attention::{Attention, Mode, Pairing, SequenceLayout, Visibility, attend};
+use retune_attention::{Attention, Dropout, Mode, Pairing, SequenceLayout, Visibility, attend};
 use tch::{Device, Kind, Tensor};
 
 type Backend = fn(&Tensor, &Tensor, &Tensor, &Pairing<'_>, &Attention, Mode) -> Tensor;
@@ -172,5 +172,15 @@ fn dropout_shapes() -> [(&'static str, Vec<usize>, &'static [f64]); 7] {
     ]
 }
 
-criterion_group!(benches, length, heads, shape, visibility, dropout);
+/// Dropout of a hidden state, forward: the kernel of our own, and libtorch's, which keeps a mask.
+fn elements(criterion: &mut Criterion) {
+    let x = Tensor::randn([425, 384], (Kind::Float, Device::Cpu));
+    let layer = Dropout { probability: 0.1 };
+    let mut group = criterion.benchmark_group("elements");
+    group.bench_function("dropout", |bencher| bencher.iter(|| layer.forward(&x, Mode::Train)));
+    group.bench_function("libtorch's dropout", |bencher| bencher.iter(|| x.dropout(layer.probability, true)));
+    group.finish();
+}
+
+criterion_group!(benches, length, heads, shape, visibility, dropout, elements);
 criterion_main!(benches);
