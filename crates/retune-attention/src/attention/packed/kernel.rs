@@ -1,10 +1,12 @@
 //! One head of one sequence, forward and backward. `l_q` queries, `l_k` keys, `k` numbers a head.
 //!
 //! Everything here is inlined into functions that were compiled for the processor's widest vectors. All products are made of
-//! one block, [`ROWS`] rows by [`LANES`] columns, whose sums stay in registers while its terms pass; what lies in memory
+//! one block, [`ROWS`] rows by [`LANES`] or [`WIDE`] columns, whose sums stay in registers while its terms pass; what lies in memory
 //! with another width is copied once into rows that are a multiple of [`LANES`] wide, filled up with zeros.
 
-use super::tile::{LANES, ROWS, add_block, by_columns, by_rows, put_block, take_block, widened};
+use std::ops::Range;
+
+use super::tile::{Block, LANES, ROWS, WIDE, add_block, by_columns, by_rows, put_block, take_block, widened};
 use crate::attention::Visibility;
 use crate::dropout::Fates;
 use crate::real::Real;
@@ -53,7 +55,7 @@ pub(super) struct Scratch<T> {
 /// `out = dropout(softmax(scale · q kᵀ + M)) v`.
 #[inline(always)]
 pub(super) fn forward<T: Real>(head: &Head, scratch: &mut Scratch<T>, [q, k, v]: [&[T]; 3], out: &mut [T]) {
-    let (keys, size) = (widened(head.keys), widened(head.size));
+    let keys = widened(head.keys);
     head.turn(k, &mut scratch.turned_keys);
     head.copy_keys(v, &mut scratch.rows);
     scratch.weights.clear();
@@ -65,13 +67,8 @@ pub(super) fn forward<T: Real>(head: &Head, scratch: &mut Scratch<T>, [q, k, v]:
             head.softmax(first + row, own);
             head.drop(first + row, own);
         }
-        for place in (0..size).step_by(LANES) {
-            let weights = rows_of(&scratch.weights, 0, ROWS, keys, head.keys);
-            let sums = by_rows(weights, &scratch.rows[place..], size);
-            for (row, sums) in sums.iter().enumerate().take(head.queries - first) {
-                put_block(sums, &mut head.query_row_mut(out, first + row)[place..]);
-            }
-        }
+        let weights = rows_of(&scratch.weights, 0, ROWS, keys, head.keys);
+        head.mix(weights, &scratch.rows, first..head.queries.min(first + ROWS), out);
     }
 }
 
@@ -109,25 +106,12 @@ pub(super) fn backward<T: Real>(
                 slope(weights, slopes, T::from_f64(head.scale));
                 head.drop(begin + row, weights);
             }
-            for place in (0..size).step_by(LANES) {
-                let slopes = rows_of(&scratch.slopes, first, tile, keys, head.keys);
-                let sums = by_rows(slopes, &scratch.rows[place..], size);
-                for row in first..tile.min(first + ROWS) {
-                    put_block(&sums[row - first], &mut head.query_row_mut(dq, begin + row)[place..]);
-                }
-            }
+            let slopes = rows_of(&scratch.slopes, first, tile, keys, head.keys);
+            head.mix(slopes, &scratch.rows, begin + first..begin + tile.min(first + ROWS), dq);
         }
         for first in (0..head.keys).step_by(ROWS) {
-            for place in (0..size).step_by(LANES) {
-                let (queries, gradients) =
-                    (&scratch.queries[begin * size + place..], &scratch.gradients[begin * size + place..]);
-                let of_keys = by_columns(&scratch.slopes[first..], keys, tile, queries, size);
-                let of_values = by_columns(&scratch.weights[first..], keys, tile, gradients, size);
-                for row in 0..ROWS.min(head.keys - first) {
-                    add_block(&of_keys[row], &mut head.key_row_mut(dk, first + row)[place..]);
-                    add_block(&of_values[row], &mut head.key_row_mut(dv, first + row)[place..]);
-                }
-            }
+            head.gather(&scratch.slopes, &scratch.queries[begin * size..], tile, first, dk);
+            head.gather(&scratch.weights, &scratch.gradients[begin * size..], tile, first, dv);
         }
     }
 }
@@ -154,6 +138,14 @@ fn slope<T: Real>(weights: &[T], slopes: &mut [T], scale: T) {
     let sum = sums.iter().fold(T::ZERO, |sum, one| sum + *one);
     for (weight, slope) in weights.iter().zip(slopes.iter_mut()) {
         *slope = *weight * (*slope - sum) * scale;
+    }
+}
+
+/// A block of sums into rows of this width.
+#[inline(always)]
+fn put_rows<T: Real, const N: usize>(sums: &Block<T, N>, out: &mut [T], width: usize) {
+    for (row, sums) in sums.iter().enumerate() {
+        put_block(sums, &mut out[row * width..]);
     }
 }
 
@@ -241,10 +233,53 @@ impl Head {
         for (row, own) in rows.iter_mut().enumerate() {
             *own = self.query_row(q, (first + row).min(self.queries - 1));
         }
-        for key in (0..width).step_by(LANES) {
-            let sums = by_rows(rows, &turned[key..], width);
-            for (row, sums) in sums.iter().enumerate() {
-                put_block(sums, &mut out[row * width + key..]);
+        let mut key = 0;
+        while key + WIDE <= width {
+            put_rows(&by_rows::<T, WIDE>(rows, &turned[key..], width), &mut out[key..], width);
+            key += WIDE;
+        }
+        if key < width {
+            put_rows(&by_rows::<T, LANES>(rows, &turned[key..], width), &mut out[key..], width);
+        }
+    }
+
+    /// Rows of the output, or of `dq`: `weights`, a row of `l_k` each, times `matrix`, `[l_k, k]`, wide.
+    #[inline(always)]
+    fn mix<T: Real>(&self, weights: [&[T]; ROWS], matrix: &[T], rows: Range<usize>, out: &mut [T]) {
+        let width = widened(self.size);
+        let mut place = 0;
+        while place + WIDE <= width {
+            let sums = by_rows::<T, WIDE>(weights, &matrix[place..], width);
+            for (row, sums) in rows.clone().zip(&sums) {
+                put_block(sums, &mut self.query_row_mut(out, row)[place..]);
+            }
+            place += WIDE;
+        }
+        if place < width {
+            let sums = by_rows::<T, LANES>(weights, &matrix[place..], width);
+            for (row, sums) in rows.zip(&sums) {
+                put_block(sums, &mut self.query_row_mut(out, row)[place..]);
+            }
+        }
+    }
+
+    /// Adds to `ROWS` rows of `dk` or `dv` from `first` on: columns of `weights`, `[terms, l_k]`, times `matrix`, `[terms, k]`, both wide.
+    #[inline(always)]
+    fn gather<T: Real>(&self, weights: &[T], matrix: &[T], terms: usize, first: usize, out: &mut [T]) {
+        let (keys, width) = (widened(self.keys), widened(self.size));
+        let rows = first..self.keys.min(first + ROWS);
+        let mut place = 0;
+        while place + WIDE <= width {
+            let sums = by_columns::<T, WIDE>(&weights[first..], keys, terms, &matrix[place..], width);
+            for (row, sums) in rows.clone().zip(&sums) {
+                add_block(sums, &mut self.key_row_mut(out, row)[place..]);
+            }
+            place += WIDE;
+        }
+        if place < width {
+            let sums = by_columns::<T, LANES>(&weights[first..], keys, terms, &matrix[place..], width);
+            for (row, sums) in rows.zip(&sums) {
+                add_block(sums, &mut self.key_row_mut(out, row)[place..]);
             }
         }
     }
