@@ -174,7 +174,7 @@ fn adapters_have_the_same_gradients() -> Result<()> {
 fn peak(job: &Job, recompute: bool) -> Result<u64> {
     let setting = format!("train.recompute={recompute}");
     let name = setting.replace('=', "-");
-    let more = ["--max-steps", "2", "--set", "train.batch_size=512", "--output", &name, "--set", &setting];
+    let more = ["--max-steps", "2", "--set", "train.batch_size=1024", "--output", &name, "--set", &setting];
     let mut child = job.finetune(&more).stdout(Stdio::null()).spawn()?;
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
@@ -206,7 +206,7 @@ fn a_run_takes_less_memory_and_leaves_the_same_model() -> Result<()> {
     }
     save(&job.model().join("model.safetensors"), &deep)?;
     let row = |row: usize| if row.is_multiple_of(2) { "good film,positive\n" } else { "bad film,negative\n" };
-    let rows: String = (0..512).map(|number| format!("{}{}", "very ".repeat(12), row(number))).collect();
+    let rows: String = (0..1024).map(|number| format!("{}{}", "very ".repeat(12), row(number))).collect();
     job.write("train.csv", format!("text,label\n{rows}"))?;
 
     let (plain, recomputing) = (peak(&job, false)?, peak(&job, true)?);

@@ -44,6 +44,7 @@
 //! Shapes are the caller's contract: a wrong one is a bug and may panic. What a user may get wrong is checked above.
 
 pub mod adapters;
+mod add_norm;
 pub mod attention;
 mod dropout;
 mod embedding;
@@ -54,7 +55,8 @@ mod multi_head;
 pub mod positions;
 mod real;
 
-pub use attention::{Attention, Pairing, ScoreBias, Visibility, attend};
+pub use add_norm::add_norm;
+pub use attention::{Attention, Pairing, ScoreBias, Visibility, attend, attention_weights, recording_weights};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use feed_forward::{Activation, FeedForward, GatedFeedForward, GatedProjection};

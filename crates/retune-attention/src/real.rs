@@ -2,6 +2,7 @@
 
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
+use half::bf16;
 use retune_torch::slices::Element;
 
 /// A floating-point number.
@@ -25,8 +26,67 @@ pub trait Real:
     fn from_f64(value: f64) -> Self;
     /// `eˣ` for `x ≤ 0`, to a few units in the last place; 0 for what is smaller than any normal number.
     fn exp_of_negative(self) -> Self;
+    /// The square root.
+    fn root(self) -> Self;
     /// `self · a + b`, rounded once: one instruction in the functions that were compiled for AVX2 or AVX-512.
     fn fused(self, a: Self, b: Self) -> Self;
+}
+
+/// A number as tensors hold it, and the type that is computed in.
+pub trait Stored: Element {
+    /// The type that is computed in.
+    type Wide: Real;
+    /// The same number.
+    fn widen(self) -> Self::Wide;
+    /// The number nearest to this one.
+    fn narrow(wide: Self::Wide) -> Self;
+}
+
+impl Stored for f32 {
+    type Wide = f32;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    fn narrow(wide: f32) -> Self {
+        wide
+    }
+}
+
+impl Stored for f64 {
+    type Wide = f64;
+
+    #[inline(always)]
+    fn widen(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn narrow(wide: f64) -> Self {
+        wide
+    }
+}
+
+impl Stored for bf16 {
+    type Wide = f32;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+
+    /// To the nearest, ties to even; without the branches of `bf16::from_f32`, so that it is vectorised. NaN stays NaN.
+    #[inline(always)]
+    fn narrow(wide: f32) -> Self {
+        let bits = wide.to_bits();
+        // Of a NaN no carry may clear what makes it one.
+        let rounded =
+            if bits & 0x7FFF_FFFF > 0x7F80_0000 { bits | 0x0040_0000 } else { bits + 0x7FFF + (bits >> 16 & 1) };
+        Self::from_bits((rounded >> 16) as u16)
+    }
 }
 
 impl Real for f64 {
@@ -42,6 +102,11 @@ impl Real for f64 {
     #[inline(always)]
     fn exp_of_negative(self) -> Self {
         self.exp()
+    }
+
+    #[inline(always)]
+    fn root(self) -> Self {
+        self.sqrt()
     }
 
     #[inline(always)]
@@ -79,6 +144,11 @@ impl Real for f32 {
         // From its bits: a cast would saturate, which keeps the compiler from vectorising.
         let power = f32::from_bits(shifted.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(127) << 23);
         if self < -87.0 { 0.0 } else { polynomial * power }
+    }
+
+    #[inline(always)]
+    fn root(self) -> Self {
+        self.sqrt()
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use retune_attention::{
     Activation, Attention, Dropout, Embedding, FeedForward, LayerNorm, Linear, Mode, MultiHeadAttention, Pairing,
-    SequenceLayout,
+    SequenceLayout, add_norm,
 };
 use tch::Tensor;
 
@@ -154,8 +154,8 @@ impl PostNormLayer {
     /// `x` is `[t, d]`; the result is `[t, d]`.
     pub fn forward<'a>(&self, x: &Tensor, pairing: impl Into<Pairing<'a>>, mode: Mode) -> Tensor {
         let mixed = self.attention_output.forward(&self.attention.forward(x, pairing, mode), mode); // [t, d]
-        let x = self.attention_norm.forward(&(self.attention_dropout.forward(&mixed, mode) + x)); // [t, d]
+        let x = add_norm(&mixed, x, &self.attention_dropout, &self.attention_norm, mode); // [t, d]
         let transformed = self.feed_forward.forward(&x, mode); // [t, d]
-        self.output_norm.forward(&(self.output_dropout.forward(&transformed, mode) + &x)) // [t, d]
+        add_norm(&transformed, &x, &self.output_dropout, &self.output_norm, mode) // [t, d]
     }
 }

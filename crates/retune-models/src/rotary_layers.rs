@@ -1,7 +1,9 @@
 //! Transformer layers with rotary positions and a gated feed-forward network, normalised before or after each half.
 
 use retune_attention::positions::rotary::Angles;
-use retune_attention::{Attention, Dropout, GatedFeedForward, LayerNorm, Linear, Mode, SequenceLayout, attend};
+use retune_attention::{
+    Attention, Dropout, GatedFeedForward, LayerNorm, Linear, Mode, SequenceLayout, add_norm, attend,
+};
 use tch::Tensor;
 
 /// Self-attention whose queries and keys are rotated by their positions: `W_O attention(R W_Q x, R W_K x, W_V x)`.
@@ -73,8 +75,8 @@ impl PostNormRotaryLayer {
     /// `x` is `[t, d]`; the result is `[t, d]`.
     pub fn forward(&self, x: &Tensor, angles: &Angles, layout: &SequenceLayout, mode: Mode) -> Tensor {
         let mixed = self.attention.forward(x, angles, layout, mode); // [t, d]
-        let x = self.attention_norm.forward(&(self.dropout.forward(&mixed, mode) + x)); // [t, d]
+        let x = add_norm(&mixed, x, &self.dropout, &self.attention_norm, mode); // [t, d]
         let transformed = self.feed_forward.forward(&x, mode); // [t, d]
-        self.output_norm.forward(&(self.dropout.forward(&transformed, mode) + &x)) // [t, d]
+        add_norm(&transformed, &x, &self.dropout, &self.output_norm, mode) // [t, d]
     }
 }

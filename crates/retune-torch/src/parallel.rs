@@ -39,19 +39,43 @@ pub fn for_each_block<T: Send, const N: usize>(
     blocks: [Blocks<'_, T>; N],
     work: &(dyn Fn(usize, [&mut [T]; N]) + Sync),
 ) -> Result<(), TorchError> {
-    let count = blocks.first().map_or(0, |first| first.offsets.len().saturating_sub(1));
-    for Blocks { slice, offsets } in &blocks {
-        let rises = offsets.is_sorted() && offsets.first() == Some(&0) && offsets.last() == Some(&slice.len());
-        assert!(rises && offsets.len() == count + 1, "{count} blocks of {} numbers: {offsets:?}", slice.len());
+    let none: [Blocks<'_, T>; 0] = [];
+    for_each_block_of_two(blocks, none, &|index, blocks, []| work(index, blocks))
+}
+
+/// The same with blocks of two types.
+///
+/// # Errors
+/// libtorch refuses.
+///
+/// # Panics
+/// The slices have different numbers of blocks, or offsets that are none.
+pub fn for_each_block_of_two<A: Send, B: Send, const N: usize, const M: usize>(
+    first: [Blocks<'_, A>; N],
+    second: [Blocks<'_, B>; M],
+    work: &(dyn Fn(usize, [&mut [A]; N], [&mut [B]; M]) + Sync),
+) -> Result<(), TorchError> {
+    let all = || {
+        let first = first.iter().map(|blocks| (blocks.slice.len(), blocks.offsets));
+        first.chain(second.iter().map(|blocks| (blocks.slice.len(), blocks.offsets)))
+    };
+    let count = all().next().map_or(0, |(_, offsets)| offsets.len().saturating_sub(1));
+    for (length, offsets) in all() {
+        let rises = offsets.is_sorted() && offsets.first() == Some(&0) && offsets.last() == Some(&length);
+        assert!(rises && offsets.len() == count + 1, "{count} blocks of {length} numbers: {offsets:?}");
     }
-    let places = blocks.map(|Blocks { slice, offsets }| Place { start: slice.as_mut_ptr(), offsets });
+    let first = first.map(|Blocks { slice, offsets }| Place { start: slice.as_mut_ptr(), offsets });
+    let second = second.map(|Blocks { slice, offsets }| Place { start: slice.as_mut_ptr(), offsets });
     let left = AtomicUsize::new(count);
     let take = |_: Range<usize>| {
         while let Ok(index) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
             let index = index - 1;
             // SAFETY: every index is taken by one thread once, and blocks of different indices do not overlap, since the
             // offsets were checked to rise inside their slice, which is borrowed for the whole call.
-            work(index, each(&places, |place| unsafe { place.block(index) }));
+            let first = each(&first, |place| unsafe { place.block(index) });
+            // SAFETY: likewise.
+            let second = each(&second, |place| unsafe { place.block(index) });
+            work(index, first, second);
         }
     };
     let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).min(count);

@@ -51,6 +51,18 @@ pub fn filled<T: Element>(shape: &[i64], fill: impl FnOnce(&mut [T])) -> Tensor 
     tensor
 }
 
+/// The same, but `fill` is given numbers that mean nothing, all of which it must write: to clear them first takes as long as many a
+/// kernel.
+pub fn overwritten<T: Element>(shape: &[i64], fill: impl FnOnce(&mut [T])) -> Tensor {
+    let tensor = Tensor::empty(shape, (T::KIND, Device::Cpu));
+    let elements = tensor.numel();
+    if elements > 0 {
+        // SAFETY: as above. Every pattern of bits is a number of these types, and what a foreign allocator gave is some pattern.
+        fill(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), elements) });
+    }
+    tensor
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,10 +19,12 @@ pub mod packed;
 pub mod rectangles;
 pub mod reference;
 pub mod varlen;
+mod weights;
 
 use tch::{Device, Kind, Tensor};
 
 use crate::{Mode, SequenceLayout};
+pub use weights::{attention_weights, recording_weights};
 
 /// Which keys a query may look at, by their places `i` and `j` in the query's and the key's own sequence, from 0.
 ///
@@ -224,6 +226,7 @@ pub fn attend<'a>(
     mode: Mode,
 ) -> Tensor {
     let pairing = pairing.into();
+    weights::record(q, k, &pairing, attention);
     match varlen::supports(q, &pairing, attention) {
         Some(kernel) => varlen::attend(kernel, q, k, v, &pairing, attention, mode),
         None if packed::is_preferred(q, &pairing, attention, mode) => {

@@ -2,27 +2,19 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Attention, Pairing, Visibility};
+use super::weights::part;
+use super::{Attention, Pairing, Visibility, attention_weights};
 use crate::Mode;
 
 /// As [`attend`](super::attend), slowly and plainly.
 pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mode: Mode) -> Tensor {
-    let scale = attention.scale_for(q.size()[2]);
-    let groups = q.size()[1] / k.size()[1];
-    let part = |tensor: &Tensor, range: &std::ops::Range<i64>| {
-        tensor.narrow(0, range.start, range.end - range.start).transpose(0, 1) // [h, l, k]
-    };
-    // Each head of keys stands once for every query head of its group.
-    let repeated = |tensor: &Tensor| tensor.repeat_interleave_self_int(groups, 0, None); // [h, l_k, k]
-    let mixed: Vec<Tensor> = (pairing.queries.ranges().zip(pairing.keys.ranges()))
-        .map(|(queries, keys)| {
-            let (q, k, v) = (part(q, &queries), repeated(&part(k, &keys)), repeated(&part(v, &keys)));
-            let scores = q.matmul(&k.transpose(1, 2)) * scale; // [h, l_q, l_k]
-            let scores = match pairing.bias {
-                Some(bias) => scores + bias.of(&q.unsqueeze(0), &k.unsqueeze(0)).squeeze_dim(0), // [h, l_q, l_k]
-                None => scores,
-            };
-            weights(&scores, attention.visibility) // [h, l_q, l_k]
+    let groups = q.size()[1] / v.size()[1];
+    let weights = attention_weights(q, k, *pairing, attention);
+    let mixed: Vec<Tensor> = (weights.iter().zip(pairing.keys.ranges()))
+        .map(|(weights, keys)| {
+            // Each head of values stands once for every query head of its group.
+            let v = part(v, &keys).repeat_interleave_self_int(groups, 0, None); // [h, l_k, k]
+            weights
                 .dropout(attention.dropout, mode.is_train())
                 .matmul(&v) // [h, l_q, k]
                 .transpose(0, 1) // [l_q, h, k]

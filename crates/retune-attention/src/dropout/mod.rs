@@ -6,11 +6,11 @@ mod draw;
 use half::bf16;
 use retune_torch::operation::{Operation, apply};
 use retune_torch::parallel::{Blocks, for_each_block};
-use retune_torch::slices::{Element, filled, read};
+use retune_torch::slices::{overwritten, read};
 use tch::{Device, Kind, Tensor};
 
 use crate::Mode;
-use crate::real::Real;
+use crate::real::Stored;
 pub(crate) use draw::{Draw, Fates};
 
 /// Dropout (Srivastava et al. 2014): in training each element is zero with probability `p`, else divided by `1 − p`.
@@ -83,55 +83,16 @@ impl Dropped {
         }
     }
 
-    fn times_in<T: Scaled>(&self, x: &Tensor) -> Tensor {
+    fn times_in<T: Stored>(&self, x: &Tensor) -> Tensor {
         let numbers = read::<T>(x).expect("contiguous, of this type, on the processor");
         let offsets: Vec<usize> = (0..numbers.len()).step_by(STRETCH).chain([numbers.len()]).collect();
-        filled(&x.size(), |out: &mut [T]| {
+        overwritten(&x.size(), |out: &mut [T]| {
             let work = |stretch: usize, [out]: [&mut [T]; 1]| {
                 let x = &numbers[offsets[stretch]..offsets[stretch + 1]];
                 pulp::Arch::new().dispatch(Times { fates: self.draw.part(stretch as u64), x, out });
             };
             for_each_block([Blocks { slice: out, offsets: &offsets }], &work).expect("libtorch refuses no loop");
         })
-    }
-}
-
-/// A number that can be multiplied by a factor.
-trait Scaled: Element {
-    /// The type that the product is computed in.
-    type Factor: Real;
-    fn times(self, factor: Self::Factor) -> Self;
-}
-
-impl Scaled for f32 {
-    type Factor = f32;
-
-    #[inline(always)]
-    fn times(self, factor: f32) -> f32 {
-        self * factor
-    }
-}
-
-impl Scaled for f64 {
-    type Factor = f64;
-
-    #[inline(always)]
-    fn times(self, factor: f64) -> f64 {
-        self * factor
-    }
-}
-
-impl Scaled for bf16 {
-    type Factor = f32;
-
-    /// Rounded to the nearest, ties to even; without the branches of `bf16::from_f32`, so that it is vectorised. NaN stays NaN.
-    #[inline(always)]
-    fn times(self, factor: f32) -> bf16 {
-        let bits = (f32::from_bits(u32::from(self.to_bits()) << 16) * factor).to_bits();
-        // Of a NaN no carry may clear what makes it one.
-        let rounded =
-            if bits & 0x7FFF_FFFF > 0x7F80_0000 { bits | 0x0040_0000 } else { bits + 0x7FFF + (bits >> 16 & 1) };
-        bf16::from_bits((rounded >> 16) as u16)
     }
 }
 
@@ -142,13 +103,13 @@ struct Times<'a, T> {
     out: &'a mut [T],
 }
 
-impl<T: Scaled> pulp::WithSimd for Times<'_, T> {
+impl<T: Stored> pulp::WithSimd for Times<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
         for (place, (out, x)) in self.out.iter_mut().zip(self.x).enumerate() {
-            *out = x.times(self.fates.factor(place as u32));
+            *out = T::narrow(x.widen() * self.fates.factor(place as u32));
         }
     }
 }

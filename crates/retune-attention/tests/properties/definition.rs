@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use retune_attention::attention::reference;
-use retune_attention::{Attention, Mode, Pairing, SequenceLayout, Visibility, attend};
+use retune_attention::{Attention, Mode, Pairing, SequenceLayout, Visibility, attend, recording_weights};
 use tch::{Device, Kind, Tensor};
 
 use crate::cases::{
@@ -63,6 +63,25 @@ proptest! {
         for (name, backend) in BACKENDS {
             assert_close(name, &batch.run(backend), &expected, 1e-11);
         }
+    }
+
+    #[test]
+    fn recorded_weights_mix_the_values_into_the_output(case in any_case()) {
+        let batch = case.batch();
+        let (output, calls) = recording_weights(|| batch.run(BACKENDS[3].1));
+        prop_assert_eq!(calls.len(), 1);
+        let groups = batch.case.heads() / batch.case.key_heads;
+        let v = batch.qkv()[2].repeat_interleave_self_int(groups, 1, None); // [t_k, h, k]
+        let mixed = calls[0].iter().zip(batch.pairing().keys.ranges()).map(|(weights, keys)| {
+            assert!(!weights.requires_grad());
+            weights.matmul(&v.narrow(0, keys.start, keys.end - keys.start).transpose(0, 1)).transpose(0, 1) // [l_q, h, k]
+        });
+        let mixed: Vec<Tensor> = mixed.collect();
+        if !mixed.is_empty() {
+            assert_close("weights times values", &Tensor::cat(&mixed, 0), &output, 1e-11);
+        }
+        // Nothing is heard outside, and the output is the same.
+        prop_assert!(batch.run(BACKENDS[3].1).equal(&output));
     }
 
     #[test]
