@@ -19,7 +19,7 @@ computes for it, where that is right. fp32, eager attention, no dropout. Nothing
 
 Notation: b sequences, t tokens, d hidden size, c outputs. Keys of a reference (packed: the sequences end to end):
 input_ids, token_type_ids [t]; cu_seqlens [b + 1]; labels (below); hidden_states.N [t, d] (sequence classification alone);
-pooled [n, d]; logits [n, c]; loss []; gradient.NAME; bf16.logits [n, c]; n is b or t.
+attentions.N [sum of h·l·l] (likewise); pooled [n, d]; logits [n, c]; loss []; gradient.NAME; bf16.logits [n, c]; n is b or t.
 
 Losses: cross-entropy; token classification and masked language modelling over the tokens whose label is not -100; question
 answering the mean of start's and end's, over each sequence's own tokens; multiple choice over pairs of sequences.
@@ -182,9 +182,10 @@ def loss_of(head, logits, labels, bounds):
 
 
 def forward(model, head, sequences, types, hidden_states=False):
-    """Logits [n, c], what the output layer reads [n, d'], and the hidden states, packed."""
+    """Logits [n, c], what the output layer reads [n, d'], the hidden states, packed, and the weights of attention: for each
+    layer those of all sequences, [h, l, l] each, end to end."""
     known = inspect.signature(model.forward).parameters
-    seen, logits, pooled, states = [], [], [], []
+    seen, logits, pooled, states, weights = [], [], [], [], []
     hooks = [
         module.register_forward_hook(lambda _module, given, _output: seen.append(given[0]))
         for module in model.modules()
@@ -200,7 +201,7 @@ def forward(model, head, sequences, types, hidden_states=False):
             given["token_type_ids"] = torch.tensor([kinds])
         if head == "multiple_choice":  # one sequence is one question of one choice: [1, 1, l]
             given = {name: value.unsqueeze(1) for name, value in given.items()}
-        output = model(**given, output_hidden_states=hidden_states)
+        output = model(**given, output_hidden_states=hidden_states, output_attentions=hidden_states)
         if head == "question_answering":
             logits.append(torch.stack([output.start_logits[0], output.end_logits[0]], -1))  # [l, 2]
         elif head in ("token_classification", "masked_language_model"):
@@ -209,9 +210,11 @@ def forward(model, head, sequences, types, hidden_states=False):
             logits.append(output.logits)  # [1, c]
         pooled.append(seen[-1].reshape(-1, seen[-1].shape[-1]))
         states.append([state[0] for state in output.hidden_states] if hidden_states else [])
+        weights.append([layer.flatten() for layer in output.attentions] if hidden_states else [])
     for hook in hooks:
         hook.remove()
-    return torch.cat(logits), torch.cat(pooled), [torch.cat(layer) for layer in zip(*states)]
+    layers = [[torch.cat(layer) for layer in zip(*kind)] for kind in (states, weights)]
+    return torch.cat(logits), torch.cat(pooled), *layers
 
 
 def as_stored(model, tensors):
@@ -229,12 +232,12 @@ def reference(model, head):
     sequences, types = inputs(model.config)
     bounds = torch.tensor([0] + [len(ids) for ids in sequences]).cumsum(0)
     first = head == "sequence_classification"
-    logits, pooled, states = forward(model, head, sequences, types, hidden_states=first)
+    logits, pooled, states, weights = forward(model, head, sequences, types, hidden_states=first)
     labels = labels_of(head, sequences, logits.shape[-1])
     loss = loss_of(head, logits, labels, bounds.tolist())
     loss.backward()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        half, _, _ = forward(model, head, sequences, types)
+        half, *_ = forward(model, head, sequences, types)
     record = {
         "input_ids": torch.tensor([token for ids in sequences for token in ids]),
         "token_type_ids": torch.tensor([kind for kinds in types for kind in kinds]),
@@ -246,6 +249,7 @@ def reference(model, head):
         "bf16.logits": half.float(),
     }
     record |= {f"hidden_states.{layer}": state for layer, state in enumerate(states)}
+    record |= {f"attentions.{layer}": layer_weights for layer, layer_weights in enumerate(weights)}
     record |= {
         f"gradient.{name}": gradient
         for name, gradient in as_stored(
@@ -330,7 +334,7 @@ def golden(args):
         firsts.setdefault(variant[0], variant)
     for variant, head, model in models(firsts.values(), fill_by_formula):
         record = reference(model, head)
-        del record["bf16.logits"]
+        record = {name: value for name, value in record.items() if name != "bf16.logits" and not name.startswith("attentions.")}
         args.out.mkdir(parents=True, exist_ok=True)
         (args.out / f"{variant}.{head}.json").write_text(model.config.to_json_string())
         save_file({name: record[name] for name in sorted(record)}, args.out / f"{variant}.{head}.safetensors", metadata={"format": "pt"})
@@ -366,7 +370,7 @@ def check(args):
         complaints += [f"{kind}: {sorted(found)}" for kind, found in info.items() if found]
         heard.messages = []
         with torch.no_grad():
-            found, _, _ = forward(model.eval(), head, *inputs(model.config))
+            found, *_ = forward(model.eval(), head, *inputs(model.config))
         expected = load_file(folder.with_suffix(".safetensors"))["logits"]
         difference = (found - expected).abs().max().item()
         print(json.dumps({"variant": folder.parent.name, "head": head, "difference": difference, "complaints": complaints}))

@@ -90,6 +90,7 @@ impl Reference {
             layout: SequenceLayout::from_offsets(self.numbers("cu_seqlens")?)?,
             embedding_noise: None,
             sparse_embeddings: false,
+            inputs_embeds: None,
         })
     }
 

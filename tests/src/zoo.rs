@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use retune_attention::Mode;
+use retune_attention::{Mode, recording_weights};
 use retune_models::{HeadKind, HeadPolicy, HeadSpec, Model, ModelConfig, Trace};
 use retune_torch::autocast::AutocastGuard;
 use serde_json::Value;
@@ -72,7 +72,7 @@ pub fn golden_config(path: &Path) -> Result<Value> {
 /// The reference lacks something or has another shape, or the parameters differ in name.
 pub fn compare(model: &Model, reference: &Reference, bounds: Bounds) -> Result<Vec<Comparison>> {
     let input = reference.input()?;
-    let output = model.forward_traced(&input, Mode::Train, Trace::HiddenStates);
+    let (output, weights) = recording_weights(|| model.forward_traced(&input, Mode::Train, Trace::HiddenStates));
     let mut comparisons = Vec::new();
     let mut compare = |what: &str, found: &Tensor, key: &str| -> Result<()> {
         comparisons.push(Comparison::absolute(what, key, found, &reference.tensor(key)?, bounds.forward)?);
@@ -84,6 +84,11 @@ pub fn compare(model: &Model, reference: &Reference, bounds: Bounds) -> Result<V
     }
     for (layer, states) in output.hidden_states.iter().enumerate().take(layers) {
         compare("hidden states", states, &format!("hidden_states.{layer}"))?; // [t, d]
+    }
+    // The goldens have none.
+    for (layer, weights) in weights.iter().enumerate().take(reference.names("attentions").count()) {
+        let flat: Vec<Tensor> = weights.iter().map(|sequence| sequence.flatten(0, -1)).collect();
+        compare("attention", &Tensor::cat(&flat, 0), &format!("attentions.{layer}"))?; // [Σ h·l·l]
     }
     compare("pooled", &output.pooled, "pooled")?; // [n, d']
     compare("logits", &output.logits, "logits")?; // [n, c]

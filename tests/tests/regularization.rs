@@ -34,6 +34,7 @@ fn input(input_ids: Tensor, embedding_noise: Option<f64>) -> PackedInput {
         layout: SequenceLayout::from_lengths(&[3, 1, 6]),
         embedding_noise,
         sparse_embeddings: false,
+        inputs_embeds: None,
     }
 }
 

@@ -145,6 +145,35 @@ impl TextTokenizer {
         Ok(all.finish())
     }
 
+    /// The tokens of one text with the place of each in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`TextTokenizer::encode`].
+    pub fn pieces(&self, text: &Text) -> Result<Vec<TextPiece>, DataError> {
+        let encoded = self.tokenizer.encode_char_offsets(as_input(text), true);
+        let encoding =
+            encoded.map_err(|error| DataError::Tokenize { first: 0, last: 0, message: error.to_string() })?;
+        let texts: [Vec<char>; 2] =
+            [text.first.as_str(), text.second.as_deref().unwrap_or_default()].map(|text| text.chars().collect());
+        let piece = |place: usize| {
+            let is_special = encoding.get_special_tokens_mask()[place] == 1;
+            let of = encoding.token_to_sequence(place).filter(|_| !is_special);
+            let (start, end) = of.map_or((0, 0), |_| encoding.get_offsets()[place]);
+            let text = match of.and_then(|of| texts.get(of)?.get(start..end)) {
+                Some(letters) => letters.iter().collect(),
+                None => encoding.get_tokens()[place].clone(),
+            };
+            TextPiece { id: encoding.get_ids()[place], text, of, start, end, is_special }
+        };
+        Ok((0..encoding.len()).map(piece).collect())
+    }
+
+    /// The id of the padding token, where there is one by its usual names.
+    pub fn padding_id(&self) -> Option<u32> {
+        ["[PAD]", "<pad>"].iter().find_map(|name| self.tokenizer.token_to_id(name))
+    }
+
     /// Everything that decides which tokens a text becomes, as text; `None` where the library cannot write it.
     pub(crate) fn settings(&self) -> Option<String> {
         let written = self.tokenizer.to_string(false).ok()?;
@@ -178,6 +207,23 @@ impl TextTokenizer {
     pub fn vocab_size(&self) -> usize {
         self.tokenizer.get_vocab_size(true)
     }
+}
+
+/// A token of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextPiece {
+    /// Its id.
+    pub id: u32,
+    /// What it stands for in the text; of a special token its name.
+    pub text: String,
+    /// Which text of a pair it is of, 0 or 1; `None` for a special token.
+    pub of: Option<usize>,
+    /// Where it begins in that text, in characters.
+    pub start: usize,
+    /// Where it ends, in characters.
+    pub end: usize,
+    /// Whether the tokenizer put it there.
+    pub is_special: bool,
 }
 
 /// Says how many texts were cut, where there are some.

@@ -18,9 +18,12 @@ const LARGE_TABLE: i64 = 4096;
 impl PackedInput {
     /// The tokens' rows of a table of word embeddings, `[t, e]`, with [`PackedInput::embedding_noise`] in training.
     pub(crate) fn words(&self, table: &Embedding, mode: Mode) -> Tensor {
-        let words = match self.sparse_embeddings && table.weight.size()[0] >= LARGE_TABLE {
-            true => table.forward_sparse(&self.input_ids), // [t, e]
-            false => table.forward(&self.input_ids),
+        let words = match &self.inputs_embeds {
+            Some(given) => given.shallow_clone(), // [t, e]
+            None if self.sparse_embeddings && table.weight.size()[0] >= LARGE_TABLE => {
+                table.forward_sparse(&self.input_ids)
+            }
+            None => table.forward(&self.input_ids),
         };
         match self.embedding_noise.filter(|alpha| mode.is_train() && *alpha > 0.0) {
             Some(alpha) => &words + noise(&words, alpha, &self.layout),
@@ -58,6 +61,7 @@ mod tests {
             layout,
             embedding_noise: alpha,
             sparse_embeddings: false,
+            inputs_embeds: None,
         }
     }
 

@@ -71,6 +71,8 @@ pub struct PackedInput {
     pub embedding_noise: Option<f64>,
     /// Whether the gradient of a large table of word embeddings is to be sparse: of the rows that occur alone.
     pub sparse_embeddings: bool,
+    /// Word embeddings in place of the table's rows, `[t, e]`; `input_ids` still decide all else.
+    pub inputs_embeds: Option<Tensor>,
 }
 
 /// The states of an encoder.

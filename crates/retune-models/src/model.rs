@@ -206,6 +206,11 @@ impl Model {
         self.encoder.sizes()
     }
 
+    /// The table of its encoder's word embeddings: `[v, e]`.
+    pub fn word_embeddings(&self) -> &Tensor {
+        self.encoder.word_embeddings()
+    }
+
     /// The number of tokens in the vocabulary.
     pub fn vocab_size(&self) -> usize {
         self.sizes().vocabulary

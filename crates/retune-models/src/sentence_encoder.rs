@@ -191,6 +191,11 @@ impl SentenceEncoder {
         &self.parameters
     }
 
+    /// The table of the encoder's word embeddings: `[v, e]`.
+    pub fn word_embeddings(&self) -> &Tensor {
+        self.encoder.word_embeddings()
+    }
+
     /// What stands beside the encoder, if anything.
     pub fn adapter(&self) -> Option<&Adapter> {
         self.adapter.as_ref()

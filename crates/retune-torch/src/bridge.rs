@@ -45,7 +45,7 @@ pub(crate) mod ffi {
         ) -> Result<()>;
 
         /// The 2-norm of all tensors taken as one vector, as a new `at::Tensor*` of no dimensions on their device.
-        unsafe fn global_norm(tensors: &[usize]) -> Result<usize>;
+        unsafe fn norms(tensors: &[usize]) -> Result<usize>;
 
         /// Multiplies each tensor in place by a tensor of no dimensions.
         unsafe fn scale(tensors: &[usize], factor: usize) -> Result<()>;

@@ -87,13 +87,18 @@ pub fn fused_adamw(
     Ok(())
 }
 
-/// The 2-norm of all tensors taken as one vector, as a tensor of no dimensions on their device: the host does not wait.
+/// The 2-norm of each tensor, `[n]` on their device: the host does not wait.
 ///
 /// # Errors
 /// No tensor was given, or libtorch refuses.
-pub fn global_norm(tensors: &[Tensor]) -> Result<Tensor, TorchError> {
+pub fn norms(tensors: &[Tensor]) -> Result<Tensor, TorchError> {
     // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
-    Ok(adopt(unsafe { ffi::global_norm(&addresses(tensors))? }))
+    Ok(adopt(unsafe { ffi::norms(&addresses(tensors))? }))
+}
+
+/// The 2-norm of all tensors taken as one vector, of the [`norms`] of each: a tensor of no dimensions.
+pub fn global_norm(norms: &Tensor) -> Tensor {
+    norms.norm()
 }
 
 /// Multiplies each tensor in place by `factor`, a tensor of no dimensions on their device.
@@ -203,9 +208,11 @@ mod tests {
     #[test]
     fn norm_is_over_all_tensors_at_once() {
         let tensors = [Tensor::from_slice(&[3f32, 0.0]), Tensor::from_slice(&[4f32])];
-        assert_eq!(global_norm(&tensors).unwrap().double_value(&[]), 5.0);
+        let each = norms(&tensors).unwrap();
+        assert_eq!(each, Tensor::from_slice(&[3f32, 4.0]));
+        assert_eq!(global_norm(&each).double_value(&[]), 5.0);
         scale(&tensors, &Tensor::from(0.5f32)).unwrap();
-        assert_eq!(global_norm(&tensors).unwrap().double_value(&[]), 2.5);
+        assert_eq!(global_norm(&norms(&tensors).unwrap()).double_value(&[]), 2.5);
     }
 
     #[test]

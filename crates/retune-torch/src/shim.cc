@@ -126,10 +126,9 @@ void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const st
                     /*amsgrad=*/false, /*maximize=*/false);
 }
 
-std::size_t global_norm(rust::Slice<const std::size_t> list) {
+std::size_t norms(rust::Slice<const std::size_t> list) {
   at::NoGradGuard no_grad;
-  const auto norms = at::_foreach_norm(tensors(list), 2);
-  return give(at::linalg_vector_norm(at::stack(norms), 2));
+  return give(at::stack(at::_foreach_norm(tensors(list), 2)));
 }
 
 void scale(rust::Slice<const std::size_t> list, std::size_t factor) {

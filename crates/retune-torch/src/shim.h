@@ -17,7 +17,7 @@ void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const st
                  rust::Slice<const std::size_t> first_moments, rust::Slice<const std::size_t> second_moments,
                  rust::Slice<const std::size_t> steps, double learning_rate, double beta1, double beta2,
                  double weight_decay, double epsilon);
-std::size_t global_norm(rust::Slice<const std::size_t> tensors);
+std::size_t norms(rust::Slice<const std::size_t> tensors);
 void scale(rust::Slice<const std::size_t> tensors, std::size_t factor);
 void scale_by(rust::Slice<const std::size_t> tensors, double factor);
 void add_scaled(rust::Slice<const std::size_t> tensors, rust::Slice<const std::size_t> others, double factor);

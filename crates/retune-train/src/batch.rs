@@ -18,5 +18,6 @@ pub fn to_input(batch: &PackedBatch, device: Device) -> Result<PackedInput, Trai
         layout: SequenceLayout::from_offsets(batch.cu_seqlens.clone())?,
         embedding_noise: None,
         sparse_embeddings: false,
+        inputs_embeds: None,
     })
 }

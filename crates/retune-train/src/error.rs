@@ -33,6 +33,9 @@ pub enum TrainError {
     /// Something about a metric.
     #[error(transparent)]
     Metrics(#[from] MetricError),
+    /// A file for TensorBoard that cannot be written.
+    #[error(transparent)]
+    Board(#[from] retune_tensorboard::WriteError),
     /// A packed batch that describes no layout.
     #[error(transparent)]
     Layout(#[from] LayoutError),

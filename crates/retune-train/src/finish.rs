@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use retune_data::{OutputColumn, OutputValues, write_table};
 use retune_metrics::Bootstrap;
 
-use crate::checkpoint::{self, Best, TrainingState, whole_folder};
+use crate::board::Shown;
+use crate::checkpoint::{self, Best, TrainingState, whole_folder, write_synced};
 use crate::evaluation::Evaluation;
 use crate::event::Event;
-use crate::prediction::table;
+use crate::explanations::{self, EXPLANATIONS, Tested};
+use crate::model_directory::load_tokenizer;
+use crate::prediction::{Prediction, table};
 use crate::record::{Throughput, final_record};
 use crate::task::Task;
 use crate::trainer::Trainer;
@@ -81,8 +84,13 @@ pub(crate) fn finish<T: Task>(
     let bootstrap = (samples > 0).then(|| Bootstrap::new(samples, trainer.plan.run.seed)).transpose()?;
     let outputs = trainer.outputs(encoded, None, watch)?;
     let evaluation = task.score(examples, encoded, &outputs, bootstrap.as_ref())?;
-    let mut columns = table(&task.predict(examples, encoded, &outputs, false)?);
-    if let Some(labels) = task.label_column(examples) {
+    let predicted = task.predict(examples, encoded, &outputs, false)?;
+    let labels = task.label_column(examples);
+    directory.log_predictions(best.step, split, &shown(&predicted, labels.as_deref()))?;
+    let tested = Tested { task, encoded, outputs: &outputs, predictions: &predicted, labels: labels.as_deref() };
+    explain(trainer, &tested, throughput, directory)?;
+    let mut columns = table(&predicted);
+    if let Some(labels) = labels {
         columns.insert(1.min(columns.len()), text_column("label", labels));
     }
     let predictions = directory.path().join("predictions.parquet");
@@ -109,6 +117,37 @@ pub(crate) fn finish<T: Task>(
         model,
         predictions: has_predictions.then_some(predictions),
     })))
+}
+
+/// The first examples, for a look at them.
+fn shown(predictions: &[Prediction], labels: Option<&[String]>) -> Vec<Shown> {
+    const FIRST: usize = 16;
+    let show = |(row, prediction): (usize, &Prediction)| Shown {
+        label: labels.and_then(|labels| labels.get(row)).cloned(),
+        line: prediction.line.clone(),
+    };
+    predictions.iter().take(FIRST).enumerate().map(show).collect()
+}
+
+/// Writes on what tokens some of the predictions hang, in little time beside that of the training.
+fn explain<T: Task>(
+    trainer: &Trainer<T>,
+    tested: &Tested<'_, T>,
+    throughput: &Throughput,
+    directory: &RunDirectory,
+) -> Result<(), TrainError> {
+    const FEWEST_TOKENS: usize = 8192;
+    let count = trainer.plan.evaluation.explain;
+    if count == 0 {
+        return Ok(());
+    }
+    let tokens = (throughput.tokens() / 50).max(FEWEST_TOKENS);
+    let tokenizer = load_tokenizer(&trainer.source.directory, &trainer.network, trainer.plan.data.max_length)?;
+    let explained =
+        explanations::explain(&trainer.network, &tokenizer, tested, count, tokens, trainer.computation.device)?;
+    let Some(explained) = explained else { return Ok(()) };
+    let path = directory.path().join(EXPLANATIONS);
+    write_synced(&path, format!("{explained}\n").as_bytes()).map_err(|source| TrainError::Write { path, source })
 }
 
 /// A column of texts.

@@ -128,6 +128,14 @@ impl Network {
         }
     }
 
+    /// The table of the encoder's word embeddings: `[v, e]`.
+    pub fn word_embeddings(&self) -> &Tensor {
+        match self {
+            Self::Headed(model) => model.word_embeddings(),
+            Self::Sentence(encoder) => encoder.word_embeddings(),
+        }
+    }
+
     /// Marks what is trained.
     ///
     /// # Errors

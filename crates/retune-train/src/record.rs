@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::evaluation::Evaluation;
 use crate::event::StepReport;
+use crate::gradient_norms::GradientNorms;
 
 /// Time spent in training steps, and what went through them.
 #[derive(Debug, Default)]
@@ -22,6 +23,10 @@ impl Throughput {
         self.examples += report.examples;
     }
 
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens
+    }
+
     pub(crate) fn tokens_per_second(&self) -> f64 {
         self.tokens as f64 / self.time.as_secs_f64().max(1e-9)
     }
@@ -32,7 +37,7 @@ impl Throughput {
 }
 
 /// A line about training: means since the line before it.
-pub(crate) fn train_record(report: &StepReport, loss: f64, tokens_per_second: f64) -> Value {
+pub(crate) fn train_record(report: &StepReport, loss: f64, tokens_per_second: f64, norms: &GradientNorms) -> Value {
     json!({
         "event": "train",
         "step": report.step,
@@ -40,6 +45,7 @@ pub(crate) fn train_record(report: &StepReport, loss: f64, tokens_per_second: f6
         "loss": loss,
         "learning_rate": report.learning_rate,
         "gradient_norm": report.gradient_norm,
+        "gradient_norms": norms.to_json(),
         "tokens_per_second": tokens_per_second,
     })
 }

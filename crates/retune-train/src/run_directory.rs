@@ -8,20 +8,26 @@ use retune_recipe::{Plan, Recipe};
 use serde_json::Value;
 
 use crate::TrainError;
+use crate::board::{Board, Shown};
 use crate::checkpoint::write_synced;
 use crate::data_record::{DATA, DataRecord};
+use crate::gradient_norms::GradientNorms;
 
-/// A run's folder: `plan.toml`, `environment.json`, `data.json`, `metrics.jsonl`, `checkpoints/`, `model/`, `predictions.parquet`.
+/// A run's folder: `plan.toml`, `environment.json`, `data.json`, `metrics.jsonl`, `tensorboard/`, `checkpoints/`, `model/`, `predictions.parquet`.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
     metrics: File,
+    /// The run as TensorBoard shows it, where the plan asks for that.
+    board: Option<Board>,
 }
 
 const CHECKPOINTS: &str = "checkpoints";
 const MODEL: &str = "model";
 const PLAN: &str = "plan.toml";
 const METRICS: &str = "metrics.jsonl";
+/// The event files that TensorBoard reads.
+const BOARD: &str = "tensorboard";
 const ENVIRONMENT: &str = "environment.json";
 /// Where the first files of a run are written before they are put into their places; gone when all are there. A folder that
 /// has it and no plan is of a run that was cut off before it began, and may be begun again.
@@ -63,7 +69,7 @@ impl RunDirectory {
         check_output(path)?;
         let made = Self::fill(path, plan, environment, data)
             .map_err(|source| TrainError::Write { path: path.to_owned(), source })
-            .and_then(|()| Self::append_to(path));
+            .and_then(|()| Self::append_to(path, plan));
         if made.is_err() {
             let _ = fs::remove_dir_all(path);
         }
@@ -96,7 +102,7 @@ impl RunDirectory {
     pub fn open(path: &Path) -> Result<(Self, Plan), TrainError> {
         let plan = read_plan(path)?;
         let _ = fs::remove_dir_all(path.join(BEGINNING));
-        Ok((Self::append_to(path)?, plan))
+        Ok((Self::append_to(path, &plan)?, plan))
     }
 
     /// Whether a run has come to its end: its model is there, and its checkpoints have served.
@@ -109,11 +115,10 @@ impl RunDirectory {
         finished
     }
 
-    fn append_to(path: &Path) -> Result<Self, TrainError> {
-        let file = path.join(METRICS);
-        let metrics = OpenOptions::new().append(true).create(true).open(&file);
-        let metrics = metrics.map_err(|source| TrainError::Write { path: file, source })?;
-        Ok(Self { path: path.to_owned(), metrics })
+    fn append_to(path: &Path, plan: &Plan) -> Result<Self, TrainError> {
+        let metrics = open_to_append(&path.join(METRICS))?;
+        let board = plan.run.tensorboard.then(|| Board::create(&path.join(BOARD))).transpose()?;
+        Ok(Self { path: path.to_owned(), metrics, board })
     }
 
     /// The folder.
@@ -144,7 +149,33 @@ impl RunDirectory {
         let line = format!("{record}\n");
         self.metrics
             .write_all(line.as_bytes())
-            .map_err(|source| TrainError::Write { path: self.path.join(METRICS), source })
+            .map_err(|source| TrainError::Write { path: self.path.join(METRICS), source })?;
+        match &mut self.board {
+            Some(board) => board.record(record),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows the norms of the gradients of a step, where the run is shown.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn log_gradients(&mut self, step: u64, norms: &GradientNorms) -> Result<(), TrainError> {
+        match &mut self.board {
+            Some(board) => board.gradients(step, norms),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows some examples with what the model says of them, where the run is shown.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn log_predictions(&mut self, step: u64, split: &str, examples: &[Shown]) -> Result<(), TrainError> {
+        match &mut self.board {
+            Some(board) => board.predictions(step, split, examples),
+            None => Ok(()),
+        }
     }
 
     /// A handle of `metrics.jsonl`, for whoever waits until it is on disk.
@@ -152,7 +183,7 @@ impl RunDirectory {
         self.metrics.try_clone().map_err(|source| TrainError::Write { path: self.path.join(METRICS), source })
     }
 
-    /// Drops the lines of steps after `step`, and of the end of the run, which a resumed run is about to write again.
+    /// The run begins, or goes on after so many steps: drops the lines of steps after `step`, and of the end of the run, which a resumed run is about to write again.
     ///
     /// # Errors
     /// The file cannot be read or written.
@@ -170,8 +201,15 @@ impl RunDirectory {
         write_synced(&partial, kept.as_bytes())
             .and_then(|()| fs::rename(&partial, &path))
             .map_err(|source| TrainError::Write { path: path.clone(), source })?;
-        *self = Self::append_to(&self.path)?;
-        Ok(())
+        self.metrics = open_to_append(&path)?;
+        match &mut self.board {
+            Some(board) => {
+                let plan = self.path.join(PLAN);
+                let text = fs::read_to_string(&plan).map_err(|source| TrainError::Read { path: plan, source })?;
+                board.start(step, &text)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Removes the checkpoints, at once as far as anybody sees: half of them would look like damaged ones.
@@ -188,6 +226,11 @@ impl RunDirectory {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
+}
+
+fn open_to_append(file: &Path) -> Result<File, TrainError> {
+    let opened = OpenOptions::new().append(true).create(true).open(file);
+    opened.map_err(|source| TrainError::Write { path: file.to_owned(), source })
 }
 
 /// The plan of a run.

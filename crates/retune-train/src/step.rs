@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use retune_models::PackedInput;
 use retune_recipe::NonFinite;
-use retune_torch::optim::{global_norm, scale};
-use tch::{Device, Tensor};
+use retune_torch::optim::{global_norm, norms, scale};
+use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
 use crate::batch::to_input;
@@ -60,6 +60,8 @@ pub struct StepNumbers {
     pub loss: f64,
     /// The gradient's global 2-norm, before clipping.
     pub gradient_norm: f64,
+    /// The 2-norms of the gradients of the parameters that have one, before clipping, each with the parameter's place.
+    pub parameter_norms: Vec<(usize, f64)>,
     /// Tokens in the batch.
     pub tokens: usize,
     /// Tokens of the smallest part that did not fit into memory and was computed in halves.
@@ -118,16 +120,20 @@ pub fn train_step<T: Task>(
     let sum_rows = |gradient: Tensor| if is_sparse(&gradient) { gradient.coalesce() } else { gradient };
     let gradients: Vec<Tensor> = gradients.into_iter().map(sum_rows).collect();
     // What had no part in the loss has no gradient, and none in its norm; of a sparse one its rows count.
-    let present: Vec<Tensor> = gradients.iter().filter(|one| one.defined()).map(numbers_of).collect();
+    let is_present = |place: &usize| gradients[*place].defined();
+    let places: Vec<usize> = (0..gradients.len()).filter(is_present).collect();
+    let present: Vec<Tensor> = places.iter().map(|place| numbers_of(&gradients[*place])).collect();
     if settings.max_gradient_value > 0.0 {
         for gradient in &present {
             let _ = gradient.shallow_clone().clamp_(-settings.max_gradient_value, settings.max_gradient_value);
         }
     }
-    let norm = global_norm(&present)?;
+    let each = norms(&present)?; // [n]
+    let norm = global_norm(&each);
     let mut numbers = StepNumbers {
         loss: f64::try_from(&loss)?,
         gradient_norm: f64::try_from(&norm)?,
+        parameter_norms: places.into_iter().zip(Vec::<f64>::try_from(each.to_kind(Kind::Double))?).collect(),
         tokens,
         too_large,
         moved: true,

@@ -175,6 +175,11 @@ pub trait Task: Debug + Sized {
         raw: bool,
     ) -> Result<Vec<Prediction>, TrainError>;
 
+    /// Of a sequence's outputs the one whose grounds a person wants to know; `None` where a sequence has no outputs of its own.
+    fn explained_output(&self, _outputs: &[f32]) -> Option<usize> {
+        None
+    }
+
     /// What the right answers were, as a column of the table of predictions.
     fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>>;
 }

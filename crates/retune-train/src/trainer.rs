@@ -16,6 +16,7 @@ use crate::evaluate::Computation;
 use crate::event::{Event, Logged, StepReport};
 use crate::features::Features;
 use crate::finish::{Outcome, finish};
+use crate::gradient_norms::GradientNorms;
 use crate::lr_finder::RateFinder;
 use crate::model_directory::Source;
 use crate::moving::Thaw;
@@ -107,7 +108,9 @@ impl<T: Task> Trainer<T> {
             if self.rhythm.logs_after(state.step) && state.unlogged.1 > 0 {
                 let loss = state.unlogged.0 / state.unlogged.1 as f64;
                 report.logged = Some(Logged { loss, tokens_per_second: since_log.tokens_per_second() });
-                directory.log(&train_record(&report, loss, since_log.tokens_per_second()))?;
+                let norms = self.named_norms(&report);
+                directory.log(&train_record(&report, loss, since_log.tokens_per_second(), &norms))?;
+                directory.log_gradients(state.step, &norms)?;
                 state.unlogged = (0.0, 0);
                 since_log = Throughput::default();
             }
@@ -191,6 +194,7 @@ impl<T: Task> Trainer<T> {
             loss: numbers.loss,
             learning_rate: settings.learning_rate,
             gradient_norm: numbers.gradient_norm,
+            parameter_norms: numbers.parameter_norms,
             tokens: numbers.tokens,
             examples: rows.parts.iter().map(Vec::len).sum(),
             elapsed: start.elapsed(),
@@ -210,6 +214,10 @@ impl<T: Task> Trainer<T> {
             non_finite: self.plan.train.non_finite,
             step: state.step + 1,
         }
+    }
+
+    fn named_norms(&self, report: &StepReport) -> GradientNorms {
+        report.parameter_norms.iter().map(|(place, norm)| (self.moved[*place].0.clone(), *norm)).collect()
     }
 
     /// The parts in which a batch is computed: as many rows, or tokens, at a time as the plan allows, and as memory does.

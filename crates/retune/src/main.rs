@@ -8,6 +8,7 @@ mod commands;
 mod datasets;
 mod environment;
 mod interrupt;
+mod sparkline;
 mod summary;
 mod terminal;
 

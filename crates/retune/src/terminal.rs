@@ -1,10 +1,13 @@
-//! What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`.
+//! What a person sees while a run goes on: a bar and a few living lines on a terminal, plain lines elsewhere, nothing with
+//! `--quiet`.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use retune_train::{Event, StepReport};
+
+use crate::sparkline::Sparkline;
 
 /// Shows the events of a run on standard error.
 pub struct Terminal {
@@ -14,6 +17,10 @@ pub struct Terminal {
     started: Option<(Instant, u64)>,
     training_time: Duration,
     evaluation: Option<Instant>,
+    /// The losses of all steps.
+    losses: Sparkline,
+    /// The best evaluation so far, in words.
+    best: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,7 +38,15 @@ impl Terminal {
             (false, true) => Style::Bar,
             (false, false) => Style::Lines,
         };
-        Self { style, bar: None, started: None, training_time: Duration::ZERO, evaluation: None }
+        Self {
+            style,
+            bar: None,
+            started: None,
+            training_time: Duration::ZERO,
+            evaluation: None,
+            losses: Sparkline::default(),
+            best: None,
+        }
     }
 
     /// One line for a person.
@@ -68,6 +83,9 @@ impl Terminal {
                 let note = if best { "  best so far" } else { "" };
                 let titled = evaluation.scores.iter().filter_map(|score| Some((score.title?, score.value)));
                 let scores: Vec<String> = titled.map(|(title, value)| format!("{title} {value:.4}")).collect();
+                if let Some(score) = scores.first().filter(|_| best) {
+                    self.best = Some(format!("{score} (epoch {})", short(epoch)));
+                }
                 self.note(&format!("epoch {epoch:>5.2}  {split}  {}{note}", scores.join("  ")));
             }
         }
@@ -76,7 +94,7 @@ impl Terminal {
     fn start(&mut self, step: u64, total_steps: u64) {
         self.started = Some((Instant::now(), step));
         if self.style == Style::Bar {
-            let template = "{bar:28} {pos}/{len}  {msg}";
+            let template = "{bar:32} {pos}/{len}  {msg}";
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(total_steps).with_style(style.progress_chars("━╸─"));
             bar.set_position(step);
@@ -86,35 +104,41 @@ impl Terminal {
 
     fn step(&mut self, report: &StepReport) {
         self.training_time += report.elapsed;
-        let line = self.describe(report);
+        self.losses.push(report.loss);
         match (&self.bar, self.style) {
             (Some(bar), _) => {
                 bar.set_position(report.step);
-                bar.set_message(line);
                 if report.step == report.total_steps {
                     bar.finish_and_clear();
+                } else {
+                    bar.set_message(self.living(report));
                 }
             }
             (None, Style::Lines) if report.logged.is_some() => {
-                eprintln!("step {}/{}  epoch {:.2}  {line}", report.step, report.total_steps, report.epoch);
+                let place = format!("step {}/{}  epoch {:.2}", report.step, report.total_steps, report.epoch);
+                eprintln!("{place}  {}  {}  {} left", loss(report), pace(report), clock(self.left(report)));
             }
             _ => {}
         }
     }
 
-    fn describe(&self, report: &StepReport) -> String {
-        let loss = report.logged.map_or(report.loss, |logged| logged.loss);
-        let rate = report
-            .logged
-            .map_or(report.tokens as f64 / report.elapsed.as_secs_f64().max(1e-9), |logged| logged.tokens_per_second);
+    /// What stands beside the bar, and the lines below it.
+    fn living(&self, report: &StepReport) -> String {
+        let mut text = format!("epoch {:.2}  {} left", report.epoch, clock(self.left(report)));
+        text.push_str(&format!("\n{}  {}", self.losses, loss(report)));
+        text.push_str(&format!("\n{}  gradient {:.3}", pace(report), report.gradient_norm));
+        if let Some(bytes) = resident_memory() {
+            text.push_str(&format!("  memory {} MiB", thousands(bytes >> 20)));
+        }
+        if let Some(best) = &self.best {
+            text.push_str(&format!("\nbest {best}"));
+        }
+        text
+    }
+
+    fn left(&self, report: &StepReport) -> Duration {
         let done = report.step - self.started.map_or(0, |(_, step)| step);
-        let left = self.training_time.div_f64(done.max(1) as f64).mul_f64((report.total_steps - report.step) as f64);
-        format!(
-            "loss {loss:.4}  lr {:.2e}  {} tokens/s  {} left",
-            report.learning_rate,
-            thousands(rate.round() as u64),
-            clock(left)
-        )
+        self.training_time.div_f64(done.max(1) as f64).mul_f64((report.total_steps - report.step) as f64)
     }
 
     /// An evaluation that lasts is worth a line every few seconds.
@@ -141,6 +165,34 @@ impl Terminal {
             bar.finish_and_clear();
         }
     }
+}
+
+fn loss(report: &StepReport) -> String {
+    format!("loss {:.4}", report.logged.as_ref().map_or(report.loss, |logged| logged.loss))
+}
+
+fn pace(report: &StepReport) -> String {
+    let own = || report.tokens as f64 / report.elapsed.as_secs_f64().max(1e-9);
+    let rate = report.logged.as_ref().map_or_else(own, |logged| logged.tokens_per_second);
+    format!("lr {}  {} tokens/s", scientific(report.learning_rate), thousands(rate.round() as u64))
+}
+
+/// `0.0000183` as `1.83e-5`.
+fn scientific(number: f64) -> String {
+    if number == 0.0 { "0".to_owned() } else { format!("{number:.2e}") }
+}
+
+/// A number without a fraction that is zero: `3`, `2.5`.
+fn short(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Memory that this process holds, in bytes, where the system tells.
+fn resident_memory() -> Option<u64> {
+    const PAGE: u64 = 4096;
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(pages.split_whitespace().nth(1)?.parse::<u64>().ok()? * PAGE)
 }
 
 /// `1234567` as `1,234,567`.
@@ -176,5 +228,7 @@ mod tests {
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(clock(Duration::from_secs(59)), "0:59");
         assert_eq!(clock(Duration::from_secs(3_725)), "1:02:05");
+        assert_eq!([0.0, 1.834e-5].map(scientific), ["0", "1.83e-5"]);
+        assert_eq!([3.0, 2.5, 10.0, 0.25].map(short), ["3", "2.5", "10", "0.25"]);
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{AT_LEAST_ONE, section};
 use crate::choices::{DeviceChoice, Precision};
-use crate::keys::Fallback::{Derived, Integer, Text, Unset};
+use crate::keys::Fallback::{Derived, Integer, Switch, Text, Unset};
 use crate::keys::Kind;
 
 section! {
@@ -20,5 +20,7 @@ section! {
             "The number format of the matrix products.", flag "--precision";
         threads: Option<usize> = AT_LEAST_ONE, Unset("unset: as libtorch decides"),
             "Processor threads to compute with.", flag "--threads";
+        tensorboard: bool = Kind::Switch, Switch(true),
+            "Write event files for TensorBoard into the folder tensorboard of the run.";
     }
 }

@@ -46,7 +46,7 @@ fn an_unknown_key_names_the_nearest() {
             a.toml:7: unknown key 'train.warmup_fraction'; did you mean 'schedule.warmup_fraction'?
             a.toml:7: unknown key 'train.adam_beta1'; did you mean 'optimizer.beta1'?
             a.toml:7: unknown key 'evaluation.batchsize'; did you mean 'evaluation.batch_size'?
-            a.toml:7: unknown key 'run.zebra'; there are run.output, run.seed, run.device, run.precision, run.threads
+            a.toml:7: unknown key 'run.zebra'; there are run.output, run.seed, run.device, run.precision, run.threads, run.tensorboard
         "#]],
     );
     check(

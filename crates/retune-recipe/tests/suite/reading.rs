@@ -229,6 +229,8 @@ fn every_default_is_in_the_plan() {
         calibrate = false
         # Resamples behind the confidence intervals; 0 leaves the intervals out.
         bootstrap_samples = 1000
+        # Examples of the final test whose predictions are explained, token by token (integrated gradients); 0 for none. It takes no longer than a fiftieth of the training, or than 8192 tokens of it.
+        explain = 8
 
         [run]
         # The folder that the run writes; it must not hold another run.
@@ -241,6 +243,8 @@ fn every_default_is_in_the_plan() {
         precision = "fp32"
         # Processor threads to compute with.
         # threads is unset: as libtorch decides
+        # Write event files for TensorBoard into the folder tensorboard of the run.
+        tensorboard = true
     "#]].assert_eq(&plan(&least_and("")).to_toml());
 }
 

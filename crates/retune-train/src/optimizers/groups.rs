@@ -140,7 +140,7 @@ fn depth(name: &str, layers: usize) -> usize {
 
 /// Whether a parameter is an embedding, its norm or projection, or positions that all layers share; `encoder.LayerNorm` is the
 /// norm of DeBERTa's.
-fn is_embedding(name: &str) -> bool {
+pub(crate) fn is_embedding(name: &str) -> bool {
     let belongs = |part: &str| part.contains("embed") || part.starts_with("emb_") || part == "relative_attention_bias";
     name.split('.').any(belongs) || name.contains("encoder.LayerNorm.")
 }

@@ -19,6 +19,7 @@ use tch::{Device, Kind, Tensor};
 
 pub use adafactor::Adafactor;
 pub use adamw::AdamW;
+pub(crate) use groups::is_embedding;
 pub use groups::{GroupError, GroupSettings, ParameterGroup, PatternSettings, groups, has_decay};
 pub use lion::Lion;
 pub use schedule_free::ScheduleFreeAdamW;

@@ -293,6 +293,10 @@ impl Task for Classification {
         Ok(examples.texts.read()?.iter().enumerate().map(predict).collect())
     }
 
+    fn explained_output(&self, outputs: &[f32]) -> Option<usize> {
+        Some(self.predicted(outputs))
+    }
+
     fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>> {
         Some(examples.labels.iter().map(|label| self.labels.names()[*label as usize].clone()).collect())
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tch::Tensor;
 
-use super::probabilities::{between, sigmoid};
+use super::probabilities::{arg_max, between, sigmoid};
 use super::texts::{self, Tables, TextExamples, class_weights, label_column};
 use crate::TrainError;
 use crate::divergences;
@@ -323,6 +323,10 @@ impl Task for MultiLabel {
             Prediction { line, fields }
         };
         Ok(examples.texts.read()?.iter().enumerate().map(predict).collect())
+    }
+
+    fn explained_output(&self, outputs: &[f32]) -> Option<usize> {
+        Some(arg_max(outputs))
     }
 
     fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>> {

@@ -186,6 +186,10 @@ impl Task for Regression {
         Ok(examples.texts.read()?.iter().enumerate().map(predict).collect())
     }
 
+    fn explained_output(&self, outputs: &[f32]) -> Option<usize> {
+        (!outputs.is_empty()).then_some(0)
+    }
+
     fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>> {
         Some(examples.labels.iter().map(f64::to_string).collect())
     }

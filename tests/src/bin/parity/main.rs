@@ -4,6 +4,7 @@
 //! `cargo xtask parity` makes the Python environment and starts this.
 
 mod adapters;
+mod board;
 mod directories;
 mod python;
 mod sentences;
@@ -40,8 +41,8 @@ struct Arguments {
     /// Folder, or name on the Hugging Face Hub, of the model to compare with
     #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     model: String,
-    /// Which part: all of it, the pretrained model alone, the zoo of tiny configurations, adapters beside them, or
-    /// the forms of tokenizers
+    /// Which part: all of it, the pretrained model alone, the zoo of tiny configurations, adapters beside them,
+    /// the forms of tokenizers, or event files as TensorBoard shows them
     #[arg(long, value_enum, default_value_t = Part::All)]
     part: Part,
     /// Files (plain or .gz) whose first 4000 lines the tokenizers read too
@@ -59,6 +60,7 @@ enum Part {
     Zoo,
     Adapters,
     Tokenizers,
+    Tensorboard,
 }
 
 /// What both sides compute: `tests/parity/texts.json`.
@@ -104,6 +106,14 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         let rows = tokenizer_forms::compare(&arguments.python, &own, &arguments.texts)?;
         println!("{}", tokenizer_forms::render(&rows));
         passes &= rows.iter().all(|row| row.first.is_none());
+    }
+    if has(Part::Tensorboard) {
+        eprintln!("TensorBoard reads event files …");
+        let own = folder.path().join("tensorboard");
+        fs::create_dir(&own)?;
+        let comparisons = board::compare(&python, &own)?;
+        println!("{}", table::render(&comparisons));
+        passes &= comparisons.iter().all(Comparison::passes);
     }
     Ok(if passes { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -86,6 +86,11 @@ impl<'a> Python<'a> {
         self.script("sentences.py", &arguments)
     }
 
+    /// Calls `board.py`: what TensorBoard shows of a folder of event files.
+    pub fn board(&self, folder: &Path) -> Result<String> {
+        self.script("board.py", &[folder.as_os_str()])
+    }
+
     fn call(&self, command: &str, model: &Path, out: &Path, more: &[&OsStr]) -> Result<String> {
         let mut arguments = vec![OsStr::new(command)];
         arguments.extend(more);

@@ -67,6 +67,7 @@ fn embed(encoder: &SentenceEncoder, tokenizer: &TextTokenizer, job: &Job) -> Res
         layout: SequenceLayout::from_offsets(offsets)?,
         embedding_noise: None,
         sparse_embeddings: false,
+        inputs_embeds: None,
     };
     Ok(encoder.forward(&input, Mode::Evaluate)) // [b, e]
 }

@@ -82,8 +82,8 @@ fn measure(variant: &str, kind: HeadKind, directory: &Path, bounds: Bounds) -> R
 
 fn print(rows: &[Row], bounds: Bounds) -> bool {
     println!(
-        "{:<28} {:>5}  {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}  bf16: ours  theirs",
-        "configuration", "heads", "hidden", "pooled", "logits", "loss", "gradient", "written"
+        "{:<28} {:>5}  {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}  bf16: ours  theirs",
+        "configuration", "heads", "hidden", "weights", "pooled", "logits", "loss", "gradient", "written"
     );
     let mut passes = true;
     let mut variants: Vec<&str> = rows.iter().map(|row| row.variant.as_str()).collect();
@@ -100,9 +100,10 @@ fn print(rows: &[Row], bounds: Bounds) -> bool {
             |side: fn(&Row) -> f64| (own.iter().map(|row| side(row).powi(2)).sum::<f64>() / own.len() as f64).sqrt();
         let half = (half(|row| row.half.0), half(|row| row.half.1));
         println!(
-            "{variant:<28} {:>5}  {:>8.1e} {:>8.1e} {:>8.1e} {:>8.1e} {:>8.1e} {:>8.1e}     {:>7.1e} {:>7.1e}",
+            "{variant:<28} {:>5}  {:>8.1e} {:>8.1e} {:>8.1e} {:>8.1e} {:>8.1e} {:>8.1e} {:>8.1e}     {:>7.1e} {:>7.1e}",
             own.len(),
             worst("hidden states"),
+            worst("attention"),
             worst("pooled"),
             worst("logits"),
             worst("loss"),
