@@ -32,6 +32,7 @@ cargo xtask COMMAND
   bench [-- ARGUMENTS]        set up, then run the benchmarks of single operations
   bench peer [ARGUMENTS]      set up, then measure training and prediction beside Hugging Face's (--help lists ARGUMENTS;
                               --python PYTHON as below)
+  bench growth [ARGUMENTS]    likewise, what training costs while rows, length, batch or threads grow
   parity [--python PYTHON]    set up, then compare with Hugging Face's implementation, which runs in PYTHON
                               or in an environment of its own (about 3 GB, made in the user's cache)
 
@@ -68,7 +69,12 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         "doctor" if rest.is_empty() => doctor::command(&repository),
         "doctor" => bail!("`doctor` takes no arguments, but was given {}", rest.join(" ")),
         "test" => run::test(&repository, after_dashes(rest)),
-        "bench" if rest.first().is_some_and(|word| word == "peer") => parity::bench(&repository, &rest[1..]),
+        "bench" if rest.first().is_some_and(|word| word == "peer") => {
+            parity::bench(&repository, "tests/peer/bench.py", &rest[1..])
+        }
+        "bench" if rest.first().is_some_and(|word| word == "growth") => {
+            parity::bench(&repository, "tests/measure/growth.py", &rest[1..])
+        }
         "bench" => run::bench(&repository, after_dashes(rest)),
         "parity" => parity::command(&repository, after_dashes(rest)),
         _ => run::retune(&repository, arguments, wanted_device(arguments)),

@@ -27,8 +27,8 @@ pub fn command(repository: &Repository, arguments: &[String]) -> Result<ExitCode
     run::parity(repository, &all)
 }
 
-/// `cargo xtask bench peer`: finds or makes the environment, builds `retune`, and becomes the measurement of both.
-pub fn bench(repository: &Repository, arguments: &[String]) -> Result<ExitCode> {
+/// `cargo xtask bench peer` and `growth`: finds or makes the environment, builds `retune`, and becomes the script that measures.
+pub fn bench(repository: &Repository, script: &str, arguments: &[String]) -> Result<ExitCode> {
     let mut given = Vec::new();
     let mut python = None;
     let mut words = arguments.iter();
@@ -43,7 +43,7 @@ pub fn bench(repository: &Repository, arguments: &[String]) -> Result<ExitCode> 
         Some(python) => python,
         None => environment(repository)?,
     };
-    run::beside(repository, &python, &repository.path("tests/peer/bench.py"), &given)
+    run::beside(repository, &python, &repository.path(script), &given)
 }
 
 /// Whether the user named a Python, or only asks for help.

@@ -13,7 +13,7 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use retune_attention::attention::{packed, rectangles, reference};
-use retune_attention::{Attention, Dropout, Mode, Pairing, SequenceLayout, Visibility, attend};
+use retune_attention::{Attention, Dropout, LayerNorm, Mode, Pairing, SequenceLayout, Visibility, add_norm, attend};
 use tch::{Device, Kind, Tensor};
 
 type Backend = fn(&Tensor, &Tensor, &Tensor, &Pairing<'_>, &Attention, Mode) -> Tensor;
@@ -172,13 +172,34 @@ fn dropout_shapes() -> [(&'static str, Vec<usize>, &'static [f64]); 7] {
     ]
 }
 
-/// Dropout of a hidden state, forward: the kernel of our own, and libtorch's, which keeps a mask.
+/// What stands around the products of a layer, on a hidden state of a short batch and of a long one: our kernels, and libtorch's
+/// operations one after another, whose dropout keeps a mask.
 fn elements(criterion: &mut Criterion) {
-    let x = Tensor::randn([425, 384], (Kind::Float, Device::Cpu));
-    let layer = Dropout { probability: 0.1 };
+    // As a run does, which does not hand pages back to the system.
+    retune_torch::memory::keep_freed();
     let mut group = criterion.benchmark_group("elements");
-    group.bench_function("dropout", |bencher| bencher.iter(|| layer.forward(&x, Mode::Train)));
-    group.bench_function("libtorch's dropout", |bencher| bencher.iter(|| x.dropout(layer.probability, true)));
+    let layer = Dropout { probability: 0.1 };
+    for tokens in [425, 4096] {
+        let draw = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let [x, residual] = [(); 2].map(|()| draw(&[tokens, 384]));
+        let norm = LayerNorm { weight: draw(&[384]), bias: Some(draw(&[384])), epsilon: 1e-12 };
+        let leaves = [&x, &residual, &norm.weight];
+        let upstream = Tensor::randn_like(&x);
+        let both =
+            |output: Tensor| Tensor::run_backward(&[(output * &upstream).sum(Kind::Float)], &leaves, false, false);
+        let plain = || norm.forward(&(x.dropout(layer.probability, true) + &residual));
+        let ours = || add_norm(&x, &residual, &layer, &norm, Mode::Train);
+        group.bench_function(format!("dropout/{tokens}"), |bencher| bencher.iter(|| layer.forward(&x, Mode::Train)));
+        group.bench_function(format!("libtorch's dropout/{tokens}"), |bencher| {
+            bencher.iter(|| x.dropout(layer.probability, true));
+        });
+        group.bench_function(format!("add and norm/{tokens}"), |bencher| bencher.iter(ours));
+        group.bench_function(format!("libtorch's add and norm/{tokens}"), |bencher| bencher.iter(plain));
+        group.bench_function(format!("add and norm, and backward/{tokens}"), |bencher| bencher.iter(|| both(ours())));
+        group.bench_function(format!("libtorch's add and norm, and backward/{tokens}"), |bencher| {
+            bencher.iter(|| both(plain()));
+        });
+    }
     group.finish();
 }
 

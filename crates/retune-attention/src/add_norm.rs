@@ -259,15 +259,11 @@ impl<X: Stored> pulp::WithSimd for Forward<'_, X> {
 /// `s = r + dropout(x)`.
 #[inline(always)]
 fn add<X: Stored>(x: &[X], residual: &[X::Wide], fates: Option<(Fates, u32)>, out: &mut [X::Wide]) {
-    let both = x.iter().zip(residual);
-    match fates {
-        None => out.iter_mut().zip(both).for_each(|(out, (x, residual))| *out = *residual + x.widen()),
-        Some((fates, start)) => {
-            for (place, (out, (x, residual))) in out.iter_mut().zip(both).enumerate() {
-                *out = x.widen().fused(fates.factor(start.wrapping_add(place as u32)), *residual);
-            }
-        }
+    out.iter_mut().zip(x).for_each(|(out, x)| *out = x.widen());
+    if let Some((fates, start)) = fates {
+        fates.apply(start, out);
     }
+    out.iter_mut().zip(residual).for_each(|(out, residual)| *out += *residual);
 }
 
 /// The backward pass of a block of rows.
@@ -307,12 +303,7 @@ impl<X: Stored> pulp::WithSimd for Backward<'_, X> {
             }
             match self.fates {
                 None => dx.iter_mut().zip(&*dr).for_each(|(dx, ds)| *dx = X::narrow(*ds)),
-                Some(fates) => {
-                    let start = (row * width) as u32;
-                    for (place, (dx, ds)) in dx.iter_mut().zip(&*dr).enumerate() {
-                        *dx = X::narrow(*ds * fates.factor(start.wrapping_add(place as u32)));
-                    }
-                }
+                Some(fates) => fates.apply_into::<X::Wide, X>((row * width) as u32, dr, dx),
             }
         }
     }

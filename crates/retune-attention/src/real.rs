@@ -35,7 +35,7 @@ pub trait Real:
 /// A number as tensors hold it, and the type that is computed in.
 pub trait Stored: Element {
     /// The type that is computed in.
-    type Wide: Real;
+    type Wide: Real + Stored<Wide = Self::Wide>;
     /// The same number.
     fn widen(self) -> Self::Wide;
     /// The number nearest to this one.

@@ -136,12 +136,12 @@ fn explain<T: Task>(
     throughput: &Throughput,
     directory: &RunDirectory,
 ) -> Result<(), TrainError> {
-    const FEWEST_TOKENS: usize = 8192;
+    const TOKENS_OF_EACH: usize = 1024;
     let count = trainer.plan.evaluation.explain;
     if count == 0 {
         return Ok(());
     }
-    let tokens = (throughput.tokens() / 50).max(FEWEST_TOKENS);
+    let tokens = (throughput.tokens() / 50).max(count * TOKENS_OF_EACH);
     let tokenizer = load_tokenizer(&trainer.source.directory, &trainer.network, trainer.plan.data.max_length)?;
     let explained =
         explanations::explain(&trainer.network, &tokenizer, tested, count, tokens, trainer.computation.device)?;

@@ -4,7 +4,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::real::Real;
+use crate::real::{Real, Stored};
 
 /// The draw of one call.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,9 @@ impl Draw {
     }
 }
 
+/// Numbers that are on their way from one slice to another.
+const HELD: usize = 128;
+
 /// Which elements of a part are dropped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fates {
@@ -43,11 +46,28 @@ pub(crate) struct Fates {
 }
 
 impl Fates {
-    /// 0 where the element of this place is dropped, else `1/(1 − p)`.
+    /// Multiplies numbers, the first of which has this place: by 0 where the place is dropped, else by `1/(1 − p)`.
     #[inline(always)]
-    pub fn factor<T: Real>(&self, place: u32) -> T {
-        let mixed = mix(mix(place ^ self.keys.0) ^ self.keys.1);
-        if mixed < self.below { T::ZERO } else { T::from_f64(self.gain) }
+    pub fn apply<T: Real>(self, start: u32, numbers: &mut [T]) {
+        // One slice, and all else in registers: with a second one that might overlap it, the loop was not vectorised.
+        let Self { keys: (first, second), below, gain } = self;
+        let gain = T::from_f64(gain);
+        for (place, number) in numbers.iter_mut().enumerate() {
+            let mixed = mix(mix(start.wrapping_add(place as u32) ^ first) ^ second);
+            *number = *number * if mixed < below { T::ZERO } else { gain };
+        }
+    }
+
+    /// The same into another slice, of another type.
+    #[inline(always)]
+    pub fn apply_into<Y: Stored, X: Stored<Wide = Y::Wide>>(self, start: u32, from: &[Y], to: &mut [X]) {
+        let mut held = [Y::Wide::ZERO; HELD];
+        for (chunk, (to, from)) in to.chunks_mut(HELD).zip(from.chunks(HELD)).enumerate() {
+            let held = &mut held[..to.len()];
+            held.iter_mut().zip(from).for_each(|(held, from)| *held = from.widen());
+            self.apply(start.wrapping_add((chunk * HELD) as u32), held);
+            to.iter_mut().zip(held).for_each(|(to, held)| *to = X::narrow(*held));
+        }
     }
 }
 

@@ -108,9 +108,7 @@ impl<T: Stored> pulp::WithSimd for Times<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        for (place, (out, x)) in self.out.iter_mut().zip(self.x).enumerate() {
-            *out = T::narrow(x.widen() * self.fates.factor(place as u32));
-        }
+        self.fates.apply_into(0, self.x, self.out);
     }
 }
 

@@ -331,9 +331,6 @@ impl Head {
     #[inline(always)]
     fn drop<T: Real>(&self, row: usize, weights: &mut [T]) {
         let Some(fates) = &self.dropped else { return };
-        let start = (row * self.keys) as u32;
-        for (place, weight) in weights.iter_mut().enumerate() {
-            *weight = *weight * fates.factor::<T>(start.wrapping_add(place as u32));
-        }
+        fates.apply((row * self.keys) as u32, weights);
     }
 }
