@@ -73,12 +73,12 @@ impl EventWriter {
         &self.path
     }
 
-    /// Says that what other files of the folder hold of `step` and of later steps was not to be: the run went on from before
-    /// it, and does these steps again.
+    /// Says that a process begins whose first step is `step`: what earlier files of the folder hold of it and of later steps does not
+    /// count, for the run does these steps again. TensorBoard heeds it from the second time on, so a run's first file says it too.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn restart(&mut self, step: u64) -> Result<(), WriteError> {
+    pub fn start(&mut self, step: u64) -> Result<(), WriteError> {
         const START: u64 = 1;
         self.write(&event(step).message(field::SESSION_LOG, &Message::new().integer(1, START)))
     }

@@ -35,7 +35,7 @@ impl Board {
             let plan: String = plan.lines().map(|line| format!("    {line}\n")).collect();
             self.0.text("plan", 0, &plan)?;
         }
-        self.0.restart(step + 1)?;
+        self.0.start(step + 1)?;
         Ok(self.0.flush()?)
     }
 

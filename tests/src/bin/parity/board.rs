@@ -28,13 +28,14 @@ fn norms() -> Vec<f64> {
 pub fn compare(python: &Python<'_>, folder: &Path) -> Result<Vec<Comparison>> {
     let loss = |step: u64| 1.0 / step as f64;
     let mut first = EventWriter::create(folder)?;
+    first.start(1)?;
     for step in 1..=6 {
         first.scalar("train/loss", step, if step > 4 { 99.0 } else { loss(step) })?;
     }
     first.text("plan", 0, "    seed = 42\n")?;
     first.flush()?;
     let mut second = EventWriter::create(folder)?;
-    second.restart(5)?;
+    second.start(5)?;
     for step in 5..=8 {
         second.scalar("train/loss", step, loss(step))?;
     }
