@@ -50,10 +50,12 @@ impl Attribution {
     }
 }
 
-/// Completeness is asked for to a half percent.
-const TOLERANCE: f64 = 0.005;
+/// Completeness is asked for to a hundredth.
+const TOLERANCE: f64 = 0.01;
 /// The first number of nodes.
 pub const FEWEST_NODES: usize = 16;
+/// Nodes that nearly always do, with those of the attempts before.
+pub const ENOUGH_NODES: usize = FEWEST_NODES * (1 + 2 + 4);
 /// Tokens of nodes that are computed at once.
 const TOKENS_AT_ONCE: usize = 4096;
 

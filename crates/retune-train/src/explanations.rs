@@ -6,7 +6,7 @@ use tch::{Device, Kind};
 
 use crate::TrainError;
 use crate::evaluate::Outputs;
-use crate::explain::{self, FEWEST_NODES, Sequence};
+use crate::explain::{self, ENOUGH_NODES, Sequence};
 use crate::network::Network;
 use crate::prediction::{Field, Prediction};
 use crate::task::{Encoded, Task};
@@ -48,7 +48,7 @@ pub(crate) fn explain<T: Task>(
             continue;
         }
         let most_nodes = tokens / ids.len().max(1);
-        if most_nodes < FEWEST_NODES {
+        if most_nodes < ENOUGH_NODES {
             break;
         }
         let padding = i64::from(tokenizer.padding_id().unwrap_or(0));

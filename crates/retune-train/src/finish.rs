@@ -136,7 +136,7 @@ fn explain<T: Task>(
     throughput: &Throughput,
     directory: &RunDirectory,
 ) -> Result<(), TrainError> {
-    const TOKENS_OF_EACH: usize = 1024;
+    const TOKENS_OF_EACH: usize = 2048;
     let count = trainer.plan.evaluation.explain;
     if count == 0 {
         return Ok(());

@@ -56,7 +56,7 @@ pub use error::TrainError;
 pub use evaluate::{Computation, Outputs, evaluate};
 pub use evaluation::{Confusions, Evaluation, Score, is_better};
 pub use event::{Event, Logged, StepReport};
-pub use explain::{Attribution, FEWEST_NODES, Sequence, attention, integrated_gradients};
+pub use explain::{Attribution, ENOUGH_NODES, FEWEST_NODES, Sequence, attention, integrated_gradients};
 pub use features::Features;
 pub use finish::{Outcome, Summary};
 pub use gradient_norms::GradientNorms;

@@ -26,6 +26,6 @@ section! {
             "Resamples behind the confidence intervals; 0 leaves the intervals out.";
         explain: usize = Kind::Integer { min: 0 }, Integer(8),
             "Examples of the final test whose predictions are explained, token by token (integrated gradients); 0 for none. \
-                It takes no longer than a fiftieth of the training, or than 1024 tokens of it for each.";
+                It takes no longer than a fiftieth of the training, or than 2048 tokens of it for each.";
     }
 }

@@ -229,7 +229,7 @@ fn every_default_is_in_the_plan() {
         calibrate = false
         # Resamples behind the confidence intervals; 0 leaves the intervals out.
         bootstrap_samples = 1000
-        # Examples of the final test whose predictions are explained, token by token (integrated gradients); 0 for none. It takes no longer than a fiftieth of the training, or than 1024 tokens of it for each.
+        # Examples of the final test whose predictions are explained, token by token (integrated gradients); 0 for none. It takes no longer than a fiftieth of the training, or than 2048 tokens of it for each.
         explain = 8
 
         [run]
