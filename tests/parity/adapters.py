@@ -137,7 +137,7 @@ def reference(peft, head):
     model = peft.base_model.model
     sequences, types = zoo.inputs(model.config)
     bounds = torch.tensor([0] + [len(ids) for ids in sequences]).cumsum(0)
-    logits, _, _ = zoo.forward(model, head, sequences, types)
+    logits, *_ = zoo.forward(model, head, sequences, types)
     labels = zoo.labels_of(head, sequences, logits.shape[-1])
     loss = zoo.loss_of(head, logits, labels, bounds.tolist())
     loss.backward()
@@ -225,7 +225,7 @@ def check(args):
         line["trainable"] = trainable
         for key, model in (("difference", found), ("merged", whole)):
             with torch.no_grad():
-                logits, _, _ = zoo.forward(model.eval(), head, *zoo.inputs(model.config))
+                logits, *_ = zoo.forward(model.eval(), head, *zoo.inputs(model.config))
             line[key] = (logits - expected).abs().max().item()
         print(json.dumps(line))
 

@@ -130,10 +130,14 @@ fn file_arguments(help: &'static str) -> [Arg; 5] {
     ]
 }
 
-fn compute_arguments() -> [Arg; 2] {
+fn compute_arguments() -> [Arg; 3] {
     [
         Arg::new("device").long("device").value_name("DEVICE").help("Where to compute: auto, cpu, cuda or cuda:N"),
         Arg::new("batch-size").long("batch-size").value_name("N").help("Texts in a batch [as in the run's plan]"),
+        Arg::new("precision")
+            .long("precision")
+            .value_name("PRECISION")
+            .help("Number format of the matrix products: fp32 or bf16 [as in the run's plan]"),
     ]
 }
 

@@ -1,10 +1,12 @@
 //! One label, any number of labels, and a number for each text.
 
+use std::fs;
+
 use serde_json::{Value, json};
 use tests::Result;
 
 use crate::lessons::{classification, multi_label, regression};
-use crate::{Work, assert_alike, total};
+use crate::{Work, assert_alike, slice, total};
 
 const LEARN: [&str; 6] =
     ["--set", "train.max_steps=40", "--set", "train.learning_rate=5e-3", "--set", "train.log_every=10"];
@@ -33,6 +35,53 @@ fn classification_with_a_threshold_and_a_temperature_of_its_own() -> Result<()> 
     let texts: Vec<&str> = said.objects.iter().filter_map(|object| object["text"].as_str()).collect();
     let given = work.says(&texts.chunks(1).collect::<Vec<_>>())?;
     assert_alike(&json!(given), &json!(said.objects), "a file and arguments", 1e-5);
+
+    // In half precision nearly the same, and not quite.
+    let half = work.says_of_file("dev.jsonl", &["--precision", "bf16"])?.objects;
+    let probabilities = |all: &[Value]| json!(all.iter().map(|one| one["probabilities"].clone()).collect::<Vec<_>>());
+    assert_alike(&probabilities(&half), &probabilities(&said.objects), "bf16 and fp32", 0.05);
+    assert_ne!(probabilities(&half), probabilities(&said.objects));
+    let refused = work.using(&["predict", "--file", "dev.jsonl", "--precision", "fp8"]).output()?;
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(String::from_utf8(refused.stderr)?, "error: --precision fp8: expected fp32 or bf16, found 'fp8'\n");
+    Ok(())
+}
+
+#[test]
+fn predictions_are_explained_and_the_run_is_shown() -> Result<()> {
+    for (lesson, output) in [(classification(), "yes"), (multi_label(), "music"), (regression(), "")] {
+        let work = Work::new(lesson)?;
+        work.trains("out", &["--set", "evaluation.explain=3"])?;
+        let explained = work.json("explanations.json")?["examples"].as_array().ok_or("examples")?.clone();
+        assert_eq!(explained.len(), 3, "{}", work.lesson.kind);
+        for example in &explained {
+            let tokens = example["tokens"].as_array().ok_or("tokens")?;
+            let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+            let sum: f64 = tokens.iter().map(|token| number(&token["attribution"])).sum();
+            let change = number(&example["output_value"]) - number(&example["baseline_value"]);
+            assert!((sum - change).abs() <= 0.01 * change.abs() + 1e-6, "{example}");
+            for token in tokens {
+                let is_special = token["of"].is_null();
+                assert!(!is_special || token["attribution"] == 0.0, "{token}");
+                let own = slice(example["text"].as_str().unwrap_or(""), &token["start"], &token["end"]);
+                assert!(is_special || own.as_deref() == token["text"].as_str(), "{token} of {}", example["text"]);
+            }
+            assert_eq!(example["attention"]["head_mean"].as_array().map(Vec::len), Some(tokens.len()));
+        }
+        let outputs: Vec<&Value> = explained.iter().map(|example| &example["output"]).collect();
+        assert!(output.is_empty() == outputs[0].is_null(), "{outputs:?}");
+        let events = fs::read_dir(work.path("out/tensorboard"))?.collect::<Result<Vec<_>, _>>()?;
+        assert_eq!(events.len(), 1);
+        let bytes = fs::read(events[0].path())?;
+        for tag in ["train/loss", "gradient_norm/layer 0", "validation/loss", "predictions/", "plan/text_summary"] {
+            assert!(bytes.windows(tag.len()).any(|part| part == tag.as_bytes()), "no {tag} in the events");
+        }
+    }
+    let work = Work::new(classification())?;
+    work.trains("out", &["--set", "evaluation.explain=0", "--set", "run.tensorboard=false"])?;
+    for name in ["out/explanations.json", "out/tensorboard"] {
+        assert!(!work.path(name).exists(), "{name}");
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ArgMatches;
-use retune_recipe::{DataFormat, DeviceChoice, Plan, TaskKind};
+use retune_recipe::{DataFormat, DeviceChoice, Plan, Precision, TaskKind};
 use retune_train::{Computation, Predictor, RunDirectory, Task, resolve_device};
 
 /// A finished run, ready for texts.
@@ -19,7 +19,7 @@ pub struct Inference<T> {
 }
 
 impl<T: Task> Inference<T> {
-    /// From `--run`, `--device`, `--batch-size`, `--text`, `--label`, `--format` and `--columns`.
+    /// From `--run`, `--device`, `--precision`, `--batch-size`, `--text`, `--label`, `--format` and `--columns`.
     pub fn open(matches: &ArgMatches) -> anyhow::Result<Self> {
         let run = run_of(matches)?;
         let mut plan = RunDirectory::plan_of(run)?;
@@ -56,13 +56,17 @@ impl<T: Task> Inference<T> {
                 .with_context(|| format!("--batch-size {number}: expected a whole number of at least 1"))?,
             None => NonZeroUsize::new(plan.evaluation.batch_size).unwrap_or(NonZeroUsize::MIN),
         };
+        let precision: Precision = match matches.get_one::<String>("precision") {
+            Some(name) => name.parse().with_context(|| format!("--precision {name}"))?,
+            None => plan.run.precision,
+        };
         let device = resolve_device(device)?;
         // As the run computed, to the last digit.
         if let Some(threads) = plan.run.threads {
             tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
         }
         let predictor = Predictor::open_run(run, &plan, device)?;
-        let computation = Computation { device, precision: plan.run.precision, batch_size };
+        let computation = Computation { device, precision, batch_size };
         Ok(Self { plan, predictor, computation })
     }
 }
