@@ -159,11 +159,13 @@ fn dropout(criterion: &mut Criterion) {
 }
 
 /// The table's lengths by their names, and its dropouts.
-fn dropout_shapes() -> [(&'static str, Vec<usize>, &'static [f64]); 7] {
+fn dropout_shapes() -> [(&'static str, Vec<usize>, &'static [f64]); 9] {
     let spread = |first: usize, last: usize| (0..32).map(|i| first + i * 7 % (last - first + 1)).collect();
     [
         ("4 to 26", spread(4, 26), &[0.0, 0.1]),
         ("35 to 74", spread(35, 74), &[0.0, 0.1]),
+        ("90 to 130", spread(90, 130), &[0.0, 0.1]),
+        ("220 to 300", (0..8).map(|i| 220 + i * 10).collect(), &[0.0, 0.1]),
         ("32", vec![32; 32], &[0.0, 0.1]),
         ("64", vec![64; 32], &[0.1]),
         ("128", vec![128; 32], &[0.1]),

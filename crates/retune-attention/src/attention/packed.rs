@@ -19,7 +19,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Attention, Pairing, Visibility};
 use crate::dropout::Draw;
 use crate::real::Real;
-use crate::{Mode, SequenceLayout};
+use crate::{Mode, SequenceLayout, runs_of_pairs};
 use kernel::{Head, Scratch, backward, forward};
 
 /// Why a loop on libtorch's threads has no error to report.
@@ -33,9 +33,20 @@ pub fn supports(q: &Tensor, pairing: &Pairing<'_>) -> bool {
 }
 
 /// Whether it is the one to take: libtorch's kernels have no dropout on the processor, and with it compute every step apart, for each group of
-/// equal lengths; without it they are the faster ones (docs/performance.md).
+/// equal lengths; without it they are the faster ones, unless they have many small groups to compute (docs/performance.md).
 pub fn is_preferred(q: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mode: Mode) -> bool {
-    attention.dropout_in(mode) > 0.0 && supports(q, pairing)
+    supports(q, pairing) && (attention.dropout_in(mode) > 0.0 || is_scattered(q, pairing))
+}
+
+/// Whether sequences are short and few of a length: a handful of each, of at most 64 tokens on average. Of half the precision
+/// libtorch's kernels are faster yet.
+fn is_scattered(q: &Tensor, pairing: &Pairing<'_>) -> bool {
+    const A_HANDFUL: usize = 4;
+    const SHORT: i64 = 64;
+    let sequences = pairing.queries.sequences();
+    q.kind() != Kind::BFloat16
+        && pairing.queries.tokens() <= SHORT * sequences as i64
+        && sequences < A_HANDFUL * runs_of_pairs(pairing.queries, pairing.keys).len()
 }
 
 /// As [`attend`](super::attend).

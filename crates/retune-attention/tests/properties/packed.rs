@@ -113,18 +113,34 @@ fn threads_change_nothing() {
     assert!(one.iter().zip(&two).all(|(a, b)| a.equal(b)));
 }
 
-/// In training with dropout, as docs/performance.md measures; nowhere else.
+/// In training with dropout, and of short sequences whose lengths differ, as docs/performance.md measures; nowhere else.
 #[test]
 fn it_is_taken_where_it_is_the_faster_one() {
-    for lengths in [vec![32; 4], vec![4, 26], vec![300, 8]] {
+    for (lengths, scattered) in [
+        (vec![32; 4], false),
+        (vec![32; 3], true),
+        (vec![9, 9, 9, 9, 26, 26, 26, 26], false),
+        (vec![9, 9, 9, 26, 26, 26, 26], true),
+        (vec![4, 26], true),
+        (vec![62, 66], true),
+        (vec![62, 67], false),
+        (vec![300, 8], false),
+        (vec![], false),
+    ] {
         let layout = SequenceLayout::from_lengths(&lengths);
-        let q = Tensor::zeros([layout.tokens(), 1, 2], (Kind::Float, Device::Cpu));
-        let preferred = |dropout, mode| {
-            let attention = Attention { dropout, ..Attention::default() };
-            packed::is_preferred(&q, &Pairing::from(&layout), &attention, mode)
-        };
-        assert!(preferred(0.1, Mode::Train), "{lengths:?}");
-        assert!(!preferred(0.0, Mode::Train) && !preferred(0.1, Mode::Evaluate), "{lengths:?}");
+        for (kind, without_dropout) in [(Kind::Float, scattered), (Kind::Double, scattered), (Kind::BFloat16, false)] {
+            let q = Tensor::zeros([layout.tokens(), 1, 2], (kind, Device::Cpu));
+            let preferred = |dropout, mode| {
+                let attention = Attention { dropout, ..Attention::default() };
+                packed::is_preferred(&q, &Pairing::from(&layout), &attention, mode)
+            };
+            assert!(preferred(0.1, Mode::Train), "{lengths:?}");
+            assert_eq!(
+                [preferred(0.0, Mode::Train), preferred(0.1, Mode::Evaluate)],
+                [without_dropout; 2],
+                "{lengths:?}"
+            );
+        }
     }
 }
 
