@@ -75,7 +75,8 @@ fn answer(browser: &mut Browser, judge: &str, from: usize, until: usize) -> Vec<
         let row = browser.evaluate("state.card.row").as_u64().unwrap_or_default();
         let good = browser.evaluate("document.querySelector('.card p').textContent.includes('good')") == true;
         let name = if judge == "Ada" && good { "positive" } else { "negative" };
-        let class = browser.evaluate(&format!("state.study.classes.indexOf('{name}')")).as_u64().unwrap_or_default() as usize;
+        let class =
+            browser.evaluate(&format!("state.study.classes.indexOf('{name}')")).as_u64().unwrap_or_default() as usize;
         browser.press(&(class + 1).to_string());
         wait_for(browser, done);
         answers.push((row, class));
@@ -164,7 +165,9 @@ fn figures_are_right(job: &Job, ada: &[(u64, usize)], bob: &[(u64, usize)]) -> R
 #[test]
 fn two_runs_are_compared_and_other_tasks_are_refused() -> Result<()> {
     let job = finished()?;
-    let output = job.finetune(&["--output", "other", "--seed", "9", "--set", "train.learning_rate=0.05", "--epochs", "4"]).output()?;
+    let output = job
+        .finetune(&["--output", "other", "--seed", "9", "--set", "train.learning_rate=0.05", "--epochs", "4"])
+        .output()?;
     assert!(output.status.success(), "{}", said(&output));
     let stored = |study: &str| fs::metadata(job.path(study)).is_ok();
     let compare = ["judge", "out", "--data", "test.csv", "--against", "other", "--rows", "2", "--port", "0"];
@@ -184,7 +187,10 @@ fn two_runs_are_compared_and_other_tasks_are_refused() -> Result<()> {
     };
     // Begun as a comparison, it does not go on as anything else.
     refused(&["judge", "out", "--data", "test.csv"], &["--against"]);
-    refused(&["judge", "out", "--data", "test.csv", "--mode", "label"], &["begun otherwise", "mode is compare in the study and label now"]);
+    refused(
+        &["judge", "out", "--data", "test.csv", "--mode", "label"],
+        &["begun otherwise", "mode is compare in the study and label now"],
+    );
     refused(&["judge", "out"], &["--data"]);
     refused(&["judge", "out", "--report", "--study", "none.sqlite"], &["none.sqlite", "no such study"]);
     refused(&["judge", "out", "--data", "test.csv", "--study", "test.csv"], &["test.csv", "is no study"]);
@@ -203,7 +209,8 @@ fn two_runs_are_compared_and_other_tasks_are_refused() -> Result<()> {
 fn rows_without_labels_are_judged_too() -> Result<()> {
     let job = finished()?;
     job.write("texts.csv", "text\na good film\nthe bad film\na very good film\n")?;
-    let mut command = job.command(&["judge", "out", "--data", "texts.csv", "--mode", "agree", "--bind", "0.0.0.0", "--port", "0"]);
+    let mut command =
+        job.command(&["judge", "out", "--data", "texts.csv", "--mode", "agree", "--bind", "0.0.0.0", "--port", "0"]);
     let serving = Serving::start({
         command.stderr(Stdio::null());
         command

@@ -106,7 +106,9 @@ fn decide(classes: &[String], item: &Item, answers: &[Answered]) -> (Decision, O
     // A judge who says only what it is not has a voice against every majority.
     match order.first() {
         Some(&class) if counts[class] == judgements.len() => (Decision::Unanimous, Some(classes[class].clone()), votes),
-        Some(&class) if 2 * counts[class] > judgements.len() => (Decision::Majority, Some(classes[class].clone()), votes),
+        Some(&class) if 2 * counts[class] > judgements.len() => {
+            (Decision::Majority, Some(classes[class].clone()), votes)
+        }
         _ => (Decision::Tie, None, votes),
     }
 }

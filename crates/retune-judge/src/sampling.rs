@@ -101,7 +101,8 @@ fn inclusion_probabilities(sizes: &[f64], rows: usize) -> Vec<f64> {
         let share = |size: f64| if total > 0.0 { size / total } else { 1.0 / others as f64 };
         let probability = |place: usize| if certain[place] { 1.0 } else { left as f64 * share(sizes[place]) };
         let probabilities: Vec<f64> = (0..sizes.len()).map(probability).collect();
-        let more: Vec<usize> = (0..sizes.len()).filter(|place| !certain[*place] && probabilities[*place] >= 1.0).collect();
+        let more: Vec<usize> =
+            (0..sizes.len()).filter(|place| !certain[*place] && probabilities[*place] >= 1.0).collect();
         if more.is_empty() {
             return probabilities;
         }

@@ -93,7 +93,9 @@ impl StudySettings {
                 if let Some(item) = items.iter().find(|item| item.against.is_none()) {
                     return Err(JudgeError::NothingToCompare { row: item.row });
                 }
-                (0..items.len()).filter(|place| items[*place].against.as_ref() != Some(&items[*place].prediction)).collect()
+                (0..items.len())
+                    .filter(|place| items[*place].against.as_ref() != Some(&items[*place].prediction))
+                    .collect()
             }
         };
         if places.is_empty() {

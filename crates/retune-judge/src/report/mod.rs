@@ -111,7 +111,9 @@ impl Report {
         let accuracy_by_judge = judges
             .iter()
             .enumerate()
-            .filter_map(|(place, judge)| accuracy_of(Some(place)).transpose().map(|found| Ok((judge.judge.clone(), found?))))
+            .filter_map(|(place, judge)| {
+                accuracy_of(Some(place)).transpose().map(|found| Ok((judge.judge.clone(), found?)))
+            })
             .collect::<Result<Vec<_>, JudgeError>>()?;
         let by_file = |place: usize, answered: &[Answered]| {
             let item = &study.sample()[place].item;

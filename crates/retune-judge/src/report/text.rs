@@ -64,7 +64,10 @@ impl Report {
         }
         if accuracy.unseen > 0.0 {
             let part = 100.0 * accuracy.unseen;
-            writeln!(text, "  {part:.1} % of the rows are of classes of which none is judged yet: taken to be as the others")?;
+            writeln!(
+                text,
+                "  {part:.1} % of the rows are of classes of which none is judged yet: taken to be as the others"
+            )?;
         }
         Ok(())
     }

@@ -69,12 +69,8 @@ pub(super) async fn undo(State(study): State<Shared>, body: Bytes) -> Response {
 fn card(study: &Study, turn: Turn) -> Value {
     let settings = study.settings();
     let item = &study.sample()[turn.position as usize].item;
-    let texts: Vec<Value> = settings
-        .columns
-        .iter()
-        .zip(&item.texts)
-        .map(|(name, text)| json!({ "name": name, "text": text }))
-        .collect();
+    let texts: Vec<Value> =
+        settings.columns.iter().zip(&item.texts).map(|(name, text)| json!({ "name": name, "text": text })).collect();
     let mut card = json!({ "position": turn.position, "row": item.row, "texts": texts });
     match settings.mode {
         Mode::Label => {}

@@ -60,10 +60,14 @@ impl Guard {
                 _ => header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")),
             };
             if !given.is_some_and(|given| same(given, token)) {
-                return Some((StatusCode::UNAUTHORIZED, "the token is missing or wrong: open the address as it was printed\n"));
+                return Some((
+                    StatusCode::UNAUTHORIZED,
+                    "the token is missing or wrong: open the address as it was printed\n",
+                ));
             }
         }
-        if header(CONTENT_LENGTH).and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > BODY_LIMIT) {
+        if header(CONTENT_LENGTH).and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > BODY_LIMIT)
+        {
             return Some((StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"));
         }
         if request.method() != Method::POST {
@@ -129,11 +133,20 @@ mod tests {
     #[test]
     fn this_machine_is_known_by_number_and_by_allowed_names() {
         let guard = Guard::new(None, &["Lab.example".to_owned()]);
-        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:80", "10.0.0.7:8000", "[::1]:80", "[::1]", "lab.example:9"] {
+        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:80", "10.0.0.7:8000", "[::1]:80", "[::1]", "lab.example:9"]
+        {
             assert!(guard.knows(host), "{host}");
         }
-        for host in ["", "evil.example", "127.0.0.1.evil.example:80", "localhost.evil.example", "[::1", "[::1]x", "::1:", "lab.example.org"]
-        {
+        for host in [
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example:80",
+            "localhost.evil.example",
+            "[::1",
+            "[::1]x",
+            "::1:",
+            "lab.example.org",
+        ] {
             assert!(!guard.knows(host) || host == "::1:", "{host}");
         }
     }

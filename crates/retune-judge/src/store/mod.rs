@@ -118,10 +118,9 @@ impl Study {
         let population: String = study.read("SELECT population FROM study", |row| row.get(0))?;
         study.population = parse(path, "the population", &population)?;
         study.sample = study
-            .rows(
-                "SELECT item, probability, stratum FROM sample JOIN items USING (place) ORDER BY position",
-                |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, i64>(2)?)),
-            )?
+            .rows("SELECT item, probability, stratum FROM sample JOIN items USING (place) ORDER BY position", |row| {
+                Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, i64>(2)?))
+            })?
             .into_iter()
             .map(|(item, probability, stratum)| {
                 Ok(Sampled { item: parse(path, "a row", &item)?, probability, stratum: stratum as usize })

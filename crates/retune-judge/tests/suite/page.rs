@@ -67,7 +67,8 @@ impl Opened {
     #[track_caller]
     fn answered(&mut self, done: usize) {
         let rows = TEXTS.len();
-        self.browser.wait(&format!("document.getElementById('count').textContent === '{done} of {rows}' && !state.busy"));
+        self.browser
+            .wait(&format!("document.getElementById('count').textContent === '{done} of {rows}' && !state.busy"));
     }
 
     fn pictures(&mut self, name: &str) {
@@ -88,7 +89,8 @@ impl Opened {
     fn close(mut self) -> Study {
         assert_eq!(self.browser.errors(), Vec::<String>::new());
         let url = self.server.url.clone();
-        let elsewhere = |asked: &String| !asked.starts_with(&url) && !asked.starts_with("data:") && asked != "about:blank";
+        let elsewhere =
+            |asked: &String| !asked.starts_with(&url) && !asked.starts_with("data:") && asked != "about:blank";
         let asked = self.browser.requests();
         assert!(asked.len() > 3 && !asked.iter().any(elsewhere), "{asked:?}");
         assert_ne!(self.browser.evaluate("document.title"), "run");
@@ -120,7 +122,8 @@ fn labels_are_given_by_digits_and_taken_back() {
         page.browser.press("1");
         page.answered(done);
         if done < 8 {
-            let shown = page.browser.evaluate("document.querySelector('.card p').textContent").as_str().unwrap().to_owned();
+            let shown =
+                page.browser.evaluate("document.querySelector('.card p').textContent").as_str().unwrap().to_owned();
             assert!(TEXTS.contains(&shown.as_str()) || shown == "(empty)", "{shown}");
         }
     }
@@ -157,11 +160,10 @@ fn a_wrong_prediction_is_put_right() {
     page.browser.press(&(other + 1).to_string());
     page.answered(3);
     let judged: Vec<Judgement> = page.close().answers().unwrap().into_iter().map(|answer| answer.judgement).collect();
-    assert_eq!(judged, [
-        Judgement::Agree,
-        Judgement::Disagree { class: None },
-        Judgement::Disagree { class: Some(other) }
-    ]);
+    assert_eq!(
+        judged,
+        [Judgement::Agree, Judgement::Disagree { class: None }, Judgement::Disagree { class: Some(other) }]
+    );
 }
 
 #[test]
@@ -171,7 +173,9 @@ fn two_runs_are_compared_by_arrows() {
     page.answered(0);
     page.pictures("compare");
     let mut expected = Vec::new();
-    for (done, key) in ["ArrowLeft", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowLeft", "ArrowRight"].into_iter().enumerate() {
+    for (done, key) in
+        ["ArrowLeft", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowLeft", "ArrowRight"].into_iter().enumerate()
+    {
         let second_left = page.browser.evaluate("state.card.left.endsWith('instead')") == true;
         expected.push(match key {
             "ArrowDown" => Judgement::Tie,
@@ -187,7 +191,8 @@ fn two_runs_are_compared_by_arrows() {
 
 #[test]
 fn many_labels_are_found_by_their_letters() {
-    let names: Vec<String> = (0..60).map(|class| format!("intent_{class:02}_{}", ["card", "loan", "travel"][class % 3])).collect();
+    let names: Vec<String> =
+        (0..60).map(|class| format!("intent_{class:02}_{}", ["card", "loan", "travel"][class % 3])).collect();
     let all = names.clone();
     let Some(mut page) = opened(|settings| settings.classes = names) else { return };
     page.enter("Ada");

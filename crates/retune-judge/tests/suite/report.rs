@@ -38,7 +38,8 @@ fn labels_of_two_judges() {
     let report = Report::of(&made.study).unwrap();
     let accuracy = report.accuracy.unwrap();
     assert!((accuracy.share - (60.0 + 90.0) / 180.0).abs() < 1e-12 && accuracy.low == accuracy.high);
-    let by_judge: Vec<_> = report.accuracy_by_judge.iter().map(|(judge, found)| (judge.as_str(), found.share)).collect();
+    let by_judge: Vec<_> =
+        report.accuracy_by_judge.iter().map(|(judge, found)| (judge.as_str(), found.share)).collect();
     assert!((by_judge[0].1 - 2.0 / 3.0).abs() < 1e-12 && by_judge[1].1 == 1.0, "{by_judge:?}");
     assert!((report.accuracy_by_file.unwrap().share - 2.0 / 3.0).abs() < 1e-12);
     // Agreement is 2/3, by chance 1/3: each judge names each class 30 times.
@@ -110,12 +111,20 @@ fn preferences_of_three_judges() {
         "Bob" => Answer::Prefer { side: Side::Left },
         _ => Answer::Tie,
     });
-    let swapped_of_bob =
-        made.study.answers().unwrap().iter().filter(|answer| answer.judge == 1 && answer.judgement == retune_judge::Judgement::Second).count() as u64;
+    let swapped_of_bob = made
+        .study
+        .answers()
+        .unwrap()
+        .iter()
+        .filter(|answer| answer.judge == 1 && answer.judgement == retune_judge::Judgement::Second)
+        .count() as u64;
     let report = Report::of(&made.study).unwrap();
     let preference = report.preference.unwrap();
     // Where Bob has the second run on his left the votes are 2 to 0, else 1 to 1.
-    assert_eq!((preference.rows.wins, preference.rows.losses, preference.rows.ties), (0, swapped_of_bob, 20 - swapped_of_bob));
+    assert_eq!(
+        (preference.rows.wins, preference.rows.losses, preference.rows.ties),
+        (0, swapped_of_bob, 20 - swapped_of_bob)
+    );
     assert!((preference.p_value - 2.0 * 0.5_f64.powi(swapped_of_bob as i32)).abs() < 1e-12);
     assert_eq!(preference.left.1, 40);
     assert!(preference.first.share == 0.0 && preference.second.low > 0.1 && report.accuracy.is_none());
@@ -153,7 +162,10 @@ fn labels_are_corrected_by_more_than_half() {
     assert_eq!((at(1).decision, at(1).label.clone()), (Decision::Tie, at(1).given.clone()));
     assert_eq!(at(1).votes, format!("{} 1, not {} 1", predicted(1), predicted(1)));
     assert_eq!((at(2).decision, at(2).label.clone()), (Decision::Unsure, at(2).given.clone()));
-    assert_eq!((at(3).decision, at(3).label.clone()), (Decision::Unanimous, Some(classes()[other(&row(&study, 3))].clone())));
+    assert_eq!(
+        (at(3).decision, at(3).label.clone()),
+        (Decision::Unanimous, Some(classes()[other(&row(&study, 3))].clone()))
+    );
     assert_eq!((at(4).decision, at(4).votes.as_str()), (Decision::NotJudged, ""));
 }
 

@@ -96,7 +96,10 @@ fn a_judge_enters_answers_and_takes_back() {
     assert_eq!(server.status("POST", "/api/answer", &[], &ANSWER.replace("1}", "3}")), 422);
     assert_eq!(server.status("POST", "/api/answer", &[], &ANSWER.replace("label", "prefer")), 400);
     assert_eq!(server.status("POST", "/api/answer", &[], &ANSWER.replace("0,", "10,")), 404);
-    assert_eq!(server.status("POST", "/api/answer", &[], r#"{"judge":"Ada","position":1,"answer":{"kind":"agree"}}"#), 422);
+    assert_eq!(
+        server.status("POST", "/api/answer", &[], r#"{"judge":"Ada","position":1,"answer":{"kind":"agree"}}"#),
+        422
+    );
     let (_, study) = server.ask("GET", "/api/study", &[], "");
     assert!(study.contains(r#""judges":[{"judge":"Ada","done":1,"rows":10}]"#) && !study.contains("runs/a"), "{study}");
     assert_eq!(server.status("POST", "/api/undo", &[], ADA), 200);

@@ -53,20 +53,21 @@ impl World {
 }
 
 /// Means over many draws, of which `judged` of `rows` are judged: how far the mean estimate is from the truth in its standard
-/// errors, and how often the interval holds the truth.
-fn repeat(world: &World, frame: Frame<'_>, rows: usize, judged: usize) -> (f64, f64) {
+/// errors, how often the interval holds the truth, and how wide it is.
+fn repeat(world: &World, frame: Frame<'_>, rows: usize, judged: usize) -> (f64, f64, f64) {
     const TIMES: usize = 3000;
     let truth = world.accuracy();
-    let (mut sum, mut squares, mut held) = (0.0, 0.0, 0);
+    let (mut sum, mut squares, mut held, mut width) = (0.0, 0.0, 0, 0.0);
     for seed in 0..TIMES {
         let found = world.estimate(&frame, &draw(frame, rows, seed as u64).unwrap(), judged);
         sum += found.share;
         squares += found.share * found.share;
+        width += (found.high - found.low) / TIMES as f64;
         held += usize::from(found.low <= truth && truth <= found.high);
     }
     let mean = sum / TIMES as f64;
     let error = ((squares / TIMES as f64 - mean * mean) / TIMES as f64).sqrt();
-    ((mean - truth) / error, held as f64 / TIMES as f64)
+    ((mean - truth) / error, held as f64 / TIMES as f64, width)
 }
 
 fn sizes(world: &World) -> Vec<f64> {
@@ -81,8 +82,15 @@ fn estimates_are_unbiased_and_intervals_hold_what_they_promise() {
         for frame in [Frame::Alike(ROWS), Frame::BySize(&sizes), Frame::Strata(&world.class)] {
             // A judge who stops half-way has judged a sample too.
             for judged in [60, 30] {
-                let (apart, held) = repeat(&world, frame, 60, judged);
-                let of = format!("trust {trust}, {judged} of 60, {:.20}: {apart:.2} standard errors, held {held:.3}", format!("{frame:?}"));
+                let (apart, held, width) = repeat(&world, frame, 60, judged);
+                let how = match frame {
+                    Frame::Alike(_) => "chance",
+                    Frame::BySize(_) => "uncertainty",
+                    Frame::Strata(_) => "stratified",
+                };
+                let of = format!(
+                    "trust {trust:<3}  {judged} of 60  {how:<11}  {apart:>5.2} standard errors  held {held:.3}  width {width:.3}"
+                );
                 println!("{of}");
                 assert!(apart.abs() < 4.0, "{of}");
                 assert!((0.92..=1.0).contains(&held), "{of}");
@@ -145,7 +153,10 @@ fn by_chance_the_interval_is_wilsons() {
     let observe = |row| Observation { value: f64::from(row < 36), expected: 0.0, probability: 1e-9, stratum: 0 };
     let found = estimate(&population, &(0..40).map(observe).collect::<Vec<_>>()).unwrap();
     assert!((found.share - 0.9).abs() < 1e-12);
-    assert!((found.low - 0.769482247724777).abs() < 1e-9 && (found.high - 0.9604204713173937).abs() < 1e-9, "{found:?}");
+    assert!(
+        (found.low - 0.769482247724777).abs() < 1e-9 && (found.high - 0.9604204713173937).abs() < 1e-9,
+        "{found:?}"
+    );
     assert!((found.effective_rows.unwrap() - 40.0).abs() < 1e-9);
 }
 

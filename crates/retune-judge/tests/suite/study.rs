@@ -41,7 +41,9 @@ fn a_study_goes_on_only_as_it_began() {
     check(
         Study::begin(&made.path, &other, &items(90)).unwrap_err(),
         &made,
-        expect!["study.sqlite: the study was begun otherwise (mode is label in the study and agree now; sampling is chance in the study and uncertainty now; seed is 7 in the study and 8 now); go on as it began, or name a new file"],
+        expect![
+            "study.sqlite: the study was begun otherwise (mode is label in the study and agree now; sampling is chance in the study and uncertainty now; seed is 7 in the study and 8 now); go on as it began, or name a new file"
+        ],
     );
     let mut changed = items(90);
     changed[3].prediction = "bill".to_owned();
@@ -50,7 +52,9 @@ fn a_study_goes_on_only_as_it_began() {
     check(
         Study::begin(&made.path, &same, &changed).unwrap_err(),
         &made,
-        expect!["study.sqlite: the study was begun with other rows or other predictions; go on with the file and the run that it began with, or name a new file"],
+        expect![
+            "study.sqlite: the study was begun with other rows or other predictions; go on with the file and the run that it began with, or name a new file"
+        ],
     );
     // A confidence that differs in its last digits is not another prediction.
     let mut computed_elsewhere = items(90);
@@ -63,17 +67,33 @@ fn other_files_are_refused_and_left_as_they_are() {
     let made = study(Mode::Label, Sampling::Chance, 10);
     let at = |name: &str| made.folder.path().join(name);
     let same = settings(Mode::Label, Sampling::Chance, 10);
-    check(Study::open(&at("nowhere.sqlite")).unwrap_err(), &made, expect!["nowhere.sqlite: there is no such study; start one first"]);
+    check(
+        Study::open(&at("nowhere.sqlite")).unwrap_err(),
+        &made,
+        expect!["nowhere.sqlite: there is no such study; start one first"],
+    );
     let text = "text,label\n".repeat(200);
     fs::write(at("test.csv"), &text).unwrap();
-    check(Study::begin(&at("test.csv"), &same, &items(90)).unwrap_err(), &made, expect!["test.csv: is no study; name another file"]);
+    check(
+        Study::begin(&at("test.csv"), &same, &items(90)).unwrap_err(),
+        &made,
+        expect!["test.csv: is no study; name another file"],
+    );
     assert_eq!(fs::read_to_string(at("test.csv")).unwrap(), text);
     let other = rusqlite::Connection::open(at("other.sqlite")).unwrap();
     other.execute_batch("CREATE TABLE t (x)").unwrap();
-    check(Study::begin(&at("other.sqlite"), &same, &items(90)).unwrap_err(), &made, expect!["other.sqlite: is no study; name another file"]);
+    check(
+        Study::begin(&at("other.sqlite"), &same, &items(90)).unwrap_err(),
+        &made,
+        expect!["other.sqlite: is no study; name another file"],
+    );
     let later = rusqlite::Connection::open(&made.path).unwrap();
     later.pragma_update(None, "user_version", 9).unwrap();
-    check(Study::open(&made.path).unwrap_err(), &made, expect!["study.sqlite: the study has format 9, and this version reads 1; use the version that made it"]);
+    check(
+        Study::open(&made.path).unwrap_err(),
+        &made,
+        expect!["study.sqlite: the study has format 9, and this version reads 1; use the version that made it"],
+    );
     // What a kill in the middle of the making leaves.
     fs::write(at("empty.sqlite"), "").unwrap();
     assert_eq!(Study::begin(&at("empty.sqlite"), &same, &items(90)).unwrap().sample().len(), 10);
@@ -170,10 +190,10 @@ fn the_last_answer_is_taken_back_and_the_row_comes_again() {
     assert_eq!(study.next("Ada").unwrap().unwrap().position, 6);
     study.answer("Ada", 6, Answer::Agree).unwrap();
     let last: Vec<_> = study.answers().unwrap().into_iter().filter(|answer| answer.position >= 5).collect();
-    assert_eq!(last.iter().map(|answer| answer.judgement).collect::<Vec<_>>(), [
-        Judgement::Disagree { class: Some(0) },
-        Judgement::Agree
-    ]);
+    assert_eq!(
+        last.iter().map(|answer| answer.judgement).collect::<Vec<_>>(),
+        [Judgement::Disagree { class: Some(0) }, Judgement::Agree]
+    );
     assert_eq!(study.undo("Bob").unwrap().done, 0);
     expect!["Bob has no answer to take back"].assert_eq(&study.undo("Bob").unwrap_err().to_string());
 }

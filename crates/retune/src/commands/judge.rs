@@ -84,8 +84,10 @@ pub fn command() -> Command {
 
 fn data_arguments() -> Vec<Arg> {
     let [_, _, text, format, columns] = cli::file_arguments("");
-    let label =
-        Arg::new("label").long("label").value_name("COLUMN").help("The column of labels [as in the run's plan, where it is there]");
+    let label = Arg::new("label")
+        .long("label")
+        .value_name("COLUMN")
+        .help("The column of labels [as in the run's plan, where it is there]");
     [text, label, format, columns].into_iter().chain(cli::compute_arguments()).collect()
 }
 
@@ -120,7 +122,12 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     );
     if let Some(against) = matches.get_one::<PathBuf>("against") {
         let other = RunDirectory::plan_of(against)?.task.kind;
-        ensure!(other == kind, "{} is a run of {kind} and {} one of {other}: they cannot be compared", run.display(), against.display());
+        ensure!(
+            other == kind,
+            "{} is a run of {kind} and {} one of {other}: they cannot be compared",
+            run.display(),
+            against.display()
+        );
     }
     with_task!(kind, judge(matches, kind, &study))
 }
@@ -144,7 +151,10 @@ fn judge<T: Task>(matches: &ArgMatches, kind: TaskKind, path: &Path) -> anyhow::
     let (url, rows) = (server.url(), settings.rows);
     println!("{url}");
     if !quiet {
-        eprintln!("{rows} rows wait for judges at this address; answers go to {}; Ctrl-C ends and reports", path.display());
+        eprintln!(
+            "{rows} rows wait for judges at this address; answers go to {}; Ctrl-C ends and reports",
+            path.display()
+        );
     }
     let study = server.run(stop).with_context(|| format!("at {url}"))?;
     report(&study, matches.get_flag("json"))?;
@@ -224,7 +234,9 @@ fn asked<T: Task>(
     let (plan, file) = (&inference.plan, matches.get_one::<PathBuf>("data").context("--data is required")?);
     let (predictions, labels) = predicted(&inference, file, kind, matches)?;
     let classes = match kind {
-        TaskKind::Classification => predictions.first().map(|first| by_class(first).map(|(name, _)| name.clone()).collect()),
+        TaskKind::Classification => {
+            predictions.first().map(|first| by_class(first).map(|(name, _)| name.clone()).collect())
+        }
         _ => None,
     };
     let mut items: Vec<Item> = predictions
@@ -245,7 +257,13 @@ fn asked<T: Task>(
     let against = matches.get_one::<PathBuf>("against");
     if let Some(other) = against {
         let (others, _) = predicted(&Inference::<T>::of_run(other, matches)?, file, kind, matches)?;
-        ensure!(others.len() == items.len(), "the two runs read {} and {} rows of {}", items.len(), others.len(), file.display());
+        ensure!(
+            others.len() == items.len(),
+            "the two runs read {} and {} rows of {}",
+            items.len(),
+            others.len(),
+            file.display()
+        );
         items.iter_mut().zip(&others).for_each(|(item, other)| item.against = Some(says(other)));
     }
     let (run, against) = names(run, against);
@@ -288,7 +306,8 @@ fn predicted<T: Task>(
             Err(TrainError::Data(DataError::MissingColumn { column, .. }))
                 if column == wanted && !cli::said(matches, "label") =>
             {
-                terminal.note(&format!("{} has no column `{column}`: there are no labels to compare with", file.display()));
+                terminal
+                    .note(&format!("{} has no column `{column}`: there are no labels to compare with", file.display()));
                 None
             }
             read => Some(read?),
@@ -302,8 +321,7 @@ fn predicted<T: Task>(
     };
     let total = examples.len();
     let mut progress = |done| terminal.event(Event::Evaluating { done, total });
-    let (predictions, notes) =
-        inference.predictor.predict(&examples, &inference.computation, false, &mut progress)?;
+    let (predictions, notes) = inference.predictor.predict(&examples, &inference.computation, false, &mut progress)?;
     for note in &notes {
         terminal.note(note);
     }
@@ -376,7 +394,8 @@ fn export(study: &Study, out: &Path, terminal: &Terminal) -> anyhow::Result<()> 
         bail!("no row has a label: none was given one by more than half of its judges");
     }
     let settings = study.settings();
-    let column = |name: &str, values: Vec<String>| OutputColumn { name: name.to_owned(), values: OutputValues::Text(values) };
+    let column =
+        |name: &str, values: Vec<String>| OutputColumn { name: name.to_owned(), values: OutputValues::Text(values) };
     let mut columns: Vec<OutputColumn> = Vec::new();
     for (place, name) in settings.columns.iter().enumerate() {
         columns.push(column(name, rows.iter().map(|row| row.texts[place].clone()).collect()));
