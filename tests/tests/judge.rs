@@ -165,9 +165,12 @@ fn figures_are_right(job: &Job, ada: &[(u64, usize)], bob: &[(u64, usize)]) -> R
 #[test]
 fn two_runs_are_compared_and_other_tasks_are_refused() -> Result<()> {
     let job = finished()?;
-    let output = job
-        .finetune(&["--output", "other", "--seed", "9", "--set", "train.learning_rate=0.05", "--epochs", "4"])
-        .output()?;
+    // It learns the contrary, so that the two differ.
+    let rows = fs::read_to_string(job.path("train.csv"))?;
+    let contrary = rows.replace(",positive", ",x").replace(",negative", ",positive").replace(",x", ",negative");
+    job.write("contrary.csv", contrary)?;
+    let more = ["--train", "contrary.csv", "--output", "other", "--epochs", "8", "--set", "train.learning_rate=0.01"];
+    let output = job.finetune(&more).output()?;
     assert!(output.status.success(), "{}", said(&output));
     let stored = |study: &str| fs::metadata(job.path(study)).is_ok();
     let compare = ["judge", "out", "--data", "test.csv", "--against", "other", "--rows", "2", "--port", "0"];
