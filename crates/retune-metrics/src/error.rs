@@ -96,6 +96,14 @@ pub enum MetricError {
         /// How many there are.
         found: usize,
     },
+    /// The measure compares judgements of one item, and no item has two.
+    #[error("{measure} needs an item with two judgements; none of {items} has them")]
+    NothingPairable {
+        /// The measure that was asked for.
+        measure: &'static str,
+        /// How many items there are.
+        items: u64,
+    },
     /// The measure is one of variation, and there is none.
     #[error("{measure} is not defined where {quantity} are all the same; give examples that differ")]
     Constant {

@@ -17,9 +17,10 @@
 //! | answers | [`AnswerScores`] (SQuAD 1.1), [`UnanswerableScores`] (SQuAD 2.0) |
 //! | rankings | [`Retrieval`] |
 //! | tokens | [`Perplexity`], [`MeanLoss`] |
-//! | chance | [`Bootstrap`], [`McNemar`], [`randomization_test`] |
+//! | judges | [`FleissKappa`], [`KrippendorffAlpha`], and of two [`ConfusionMatrix::cohen_kappa`] |
+//! | chance | [`Bootstrap`], [`McNemar`], [`SignTest`], [`randomization_test`], [`wilson_interval`] |
 //!
-//! Values equal those of scikit-learn, scipy, seqeval and the SQuAD scripts; every file says where it deviates. Where a
+//! Values equal those of scikit-learn, scipy, statsmodels, krippendorff, seqeval and the SQuAD scripts; every file says where it deviates. Where a
 //! share is 0/0 it is 0 and never NaN, so that every result can be compared and written as JSON; what is not defined at
 //! all, such as the correlation with a constant, is an error. The one difference from scikit-learn that the former makes
 //! is noted at [`cohen_kappa`](ConfusionMatrix::cohen_kappa).
@@ -50,6 +51,8 @@ mod confusion;
 mod counts;
 mod entity_scores;
 mod error;
+mod fleiss;
+mod krippendorff;
 mod label_ranking;
 mod language_modelling;
 mod loss;
@@ -57,9 +60,12 @@ mod mcnemar;
 mod multiclass_scores;
 mod multilabel;
 mod multilabel_scores;
+mod normal;
+mod proportion;
 mod rank_correlation;
 mod regression;
 mod retrieval;
+mod sign_test;
 mod sum;
 mod tags;
 mod temperature;
@@ -76,6 +82,8 @@ pub use comparison::{PairedDifference, randomization_test};
 pub use confusion::{Confusion, ConfusionMatrix};
 pub use entity_scores::EntityScores;
 pub use error::MetricError;
+pub use fleiss::FleissKappa;
+pub use krippendorff::{KrippendorffAlpha, MeasurementLevel};
 pub use label_ranking::LabelRanking;
 pub use language_modelling::Perplexity;
 pub use loss::{MeanLoss, log_loss};
@@ -83,9 +91,11 @@ pub use mcnemar::McNemar;
 pub use multiclass_scores::MulticlassScores;
 pub use multilabel::Multilabel;
 pub use multilabel_scores::MultilabelScores;
+pub use proportion::wilson_interval;
 pub use rank_correlation::RankCorrelation;
 pub use regression::Regression;
 pub use retrieval::{Gain, Retrieval, RetrievalMeasures};
+pub use sign_test::SignTest;
 pub use tags::{Decoding, Entity, Scheme, entities};
 pub use temperature::Temperature;
 pub use top_k::TopKAccuracy;

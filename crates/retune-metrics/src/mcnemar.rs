@@ -13,6 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::MetricError;
+use crate::normal::complementary_error;
 use crate::sum::CompensatedSum;
 
 /// How often two models are right and wrong: of constant size.
@@ -88,24 +89,5 @@ impl McNemar {
         let statistic = apart * apart / n as f64;
         // A chi-square of one degree of freedom is the square of a standard normal number.
         Ok((statistic, complementary_error((statistic / 2.0).sqrt())))
-    }
-}
-
-/// erfc(x) for x ≥ 0: a power series near 0 (7.1.6 of M. Abramowitz and I. A. Stegun, "Handbook of mathematical
-/// functions", 1964) and a continued fraction beyond (7.1.14).
-fn complementary_error(x: f64) -> f64 {
-    let scale = (-x * x).exp() / std::f64::consts::PI.sqrt();
-    if x < 2.5 {
-        // erf(x) = 2/√π · e^(−x²) · Σ 2ⁿ x^(2n+1) / (1·3·…·(2n+1))
-        let (mut sum, mut term, mut odd) = (x, x, 1.0);
-        while term > sum * f64::EPSILON {
-            odd += 2.0;
-            term *= 2.0 * x * x / odd;
-            sum += term;
-        }
-        1.0 - 2.0 * scale * sum
-    } else {
-        // √π · e^(x²) · erfc(x) = 1/(x + ½/(x + 1/(x + 1½/(x + …))))
-        scale / (1..=100).rev().fold(x, |fraction, i| x + f64::from(i) / 2.0 / fraction)
     }
 }

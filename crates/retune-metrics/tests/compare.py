@@ -1,13 +1,14 @@
 """Prints how far each measure is from its reference, over thousands of random cases.
 
     cargo build -p retune-metrics --example evaluate_cases
-    python crates/retune-metrics/tests/compare.py [cases of each family] [seed]
+    python crates/retune-metrics/tests/compare.py [cases of each family] [seed] [family ...]
 
 It needs what tests/golden/generate.py needs. It ends with 1 where a measure is farther than 1e-9 (relative, above 1) from
 the reference, or is defined on one side only.
 """
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -48,8 +49,10 @@ def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     rng = random.Random(seed)
-    drawn = [generate.draw(name, rng, 60) for name in generate.FAMILIES for _ in range(count)]
-    program = HERE.parents[2] / "target" / "debug" / "examples" / "evaluate_cases"
+    families = sys.argv[3:] or generate.FAMILIES
+    drawn = [generate.draw(name, rng, 60) for name in families for _ in range(count)]
+    target = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parents[2] / "target"))
+    program = target / "debug" / "examples" / "evaluate_cases"
     lines = "".join(json.dumps(case) + "\n" for case, _ in drawn)
     ran = subprocess.run([program], input=lines, capture_output=True, text=True, check=True, encoding="utf-8")
     answers = [json.loads(line) for line in ran.stdout.splitlines()]

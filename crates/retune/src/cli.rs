@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use retune_recipe::{Key, Kind, Recipe, keys};
 
-use crate::commands::{curve, find_rate, sweep};
+use crate::commands::{curve, find_rate, judge, sweep};
 
 /// The recipe that runs where none is named.
 const DEFAULT_RECIPE: &str = "recipes/quickstart.toml";
@@ -23,6 +23,7 @@ pub fn command() -> Command {
         .subcommand(finetune())
         .subcommand(predict())
         .subcommand(evaluate())
+        .subcommand(judge::command())
         .subcommand(sweep::command())
         .subcommand(curve::command())
         .subcommand(find_rate::command())
@@ -106,7 +107,8 @@ fn run_argument() -> Arg {
         .help("The folder of a finished run")
 }
 
-fn file_arguments(help: &'static str) -> [Arg; 5] {
+/// The arguments of a file that is read.
+pub fn file_arguments(help: &'static str) -> [Arg; 5] {
     [
         Arg::new("file").long("file").value_name("FILE").value_parser(value_parser!(PathBuf)).help(help),
         Arg::new("out")
@@ -130,7 +132,8 @@ fn file_arguments(help: &'static str) -> [Arg; 5] {
     ]
 }
 
-fn compute_arguments() -> [Arg; 3] {
+/// `--device`, `--batch-size` and `--precision`.
+pub fn compute_arguments() -> [Arg; 3] {
     [
         Arg::new("device").long("device").value_name("DEVICE").help("Where to compute: auto, cpu, cuda or cuda:N"),
         Arg::new("batch-size").long("batch-size").value_name("N").help("Texts in a batch [as in the run's plan]"),

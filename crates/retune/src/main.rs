@@ -57,6 +57,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(("finetune", matches)) => commands::finetune::run(matches),
         Some(("predict", matches)) => commands::predict::run(matches),
         Some(("evaluate", matches)) => commands::evaluate::run(matches),
+        Some(("judge", matches)) => commands::judge::run(matches),
         Some(("find-rate", matches)) => commands::find_rate::run(matches),
         Some(("sweep", matches)) => commands::sweep::run(matches),
         Some(("curve", matches)) => commands::curve::run(matches),

@@ -28,6 +28,9 @@ pub fn evaluate(case: &Value) -> Map<String, Value> {
         "language modelling" => language_modelling(case),
         "mcnemar" => mcnemar(case),
         "bootstrap" => bootstrap(case),
+        "judges" => judges(case),
+        "preferences" => preferences(case),
+        "shares" => shares(case),
         other => unreachable!("no metric {other}"),
     };
     measured.unwrap_or_else(|error| Map::from_iter([("error".to_owned(), Value::from(name_of(&error)))]))
@@ -384,4 +387,60 @@ fn bootstrap(case: &Value) -> Outcome {
     ]);
     all.insert("resamples".to_owned(), json!(resamples[1..]));
     Ok(all)
+}
+
+/// Each row holds one item's judgements, a place of `values` or null for each judge.
+fn judges(case: &Value) -> Outcome {
+    let (rows, values) = (list(&case["judgements"]), floats(&case["values"]));
+    let row = |i: usize| -> Vec<Option<usize>> {
+        list(&rows[i]).iter().map(|place| place.as_u64().map(|place| place as usize)).collect()
+    };
+    let agreement = in_parts(
+        rows.len(),
+        || KrippendorffAlpha::of_values(&values),
+        |agreement, i| agreement.update(&row(i)),
+        KrippendorffAlpha::merge,
+    )?;
+    let fleiss = in_parts(
+        rows.len(),
+        || FleissKappa::new(values.len()),
+        |fleiss, i| {
+            let mut counts = vec![0; values.len()];
+            row(i).into_iter().flatten().for_each(|place| counts[place] += 1);
+            fleiss.update(&counts)
+        },
+        FleissKappa::merge,
+    );
+    let cohen = || {
+        let both = (0..rows.len()).filter_map(|i| Some((row(i)[0]?, (*row(i).get(1)?)?)));
+        ConfusionMatrix::from_pairs(values.len(), both)?.cohen_kappa()
+    };
+    Ok(numbers([
+        ("items", Ok(agreement.items() as f64)),
+        ("Fleiss' kappa", fleiss.and_then(|fleiss| fleiss.kappa())),
+        ("Krippendorff's alpha, nominal", agreement.alpha(MeasurementLevel::Nominal)),
+        ("Krippendorff's alpha, ordinal", agreement.alpha(MeasurementLevel::Ordinal)),
+        ("Krippendorff's alpha, interval", agreement.alpha(MeasurementLevel::Interval)),
+        ("Cohen's kappa of the first two", cohen()),
+    ]))
+}
+
+fn preferences(case: &Value) -> Outcome {
+    let items = floats(&case["differences"]);
+    let test = in_parts(
+        items.len(),
+        || Ok(SignTest::new()),
+        |test, i| {
+            test.update(items[i].total_cmp(&0.0));
+            Ok(())
+        },
+        merge_always!(),
+    )?;
+    Ok(numbers([("wins", Ok(test.wins as f64)), ("sign test p", Ok(test.exact_p()))]))
+}
+
+fn shares(case: &Value) -> Outcome {
+    let [share, n, level] = ["share", "n", "level"].map(|name| case[name].as_f64().unwrap());
+    let interval = wilson_interval(share, n, level)?;
+    Ok(numbers([("Wilson low", Ok(interval.low)), ("Wilson high", Ok(interval.high))]))
 }

@@ -1,6 +1,6 @@
 """Writes tests/golden/cases.json: random cases with the measures that the references give them.
 
-Run it with a Python that has numpy, scipy, scikit-learn, seqeval and transformers; the file says which versions made it:
+Run it with a Python that has numpy, scipy, scikit-learn, statsmodels, krippendorff, seqeval and transformers; the file says which versions made it:
 
     python crates/retune-metrics/tests/golden/generate.py
 
@@ -19,12 +19,16 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
+import krippendorff
 import numpy as np
 import seqeval.metrics as seqeval_metrics
 import seqeval.scheme as seqeval_schemes
 from scipy import optimize, special, stats
 from seqeval.metrics import sequence_labeling
 from sklearn import metrics
+from statsmodels.stats import inter_rater
+from statsmodels.stats.descriptivestats import sign_test
+from statsmodels.stats.proportion import proportion_confint
 from transformers.data.metrics import squad_metrics
 
 AVERAGES = ["micro", "macro", "weighted"]
@@ -469,6 +473,77 @@ def bootstrap_of(case, resamples):
     return {"estimate": observed, "low": float(low), "high": float(high), "p": (1 + extreme) / (1 + len(means))}
 
 
+def judges(rng, big):
+    """Judgements by item; a judge may be missing, judges may agree always or never, and one value may be all there is."""
+    n, raters, count = rng.randint(1, big), rng.choice([1, 2, 2, 3, 3, 5]), rng.choice([1, 2, 2, 3, 5, 7])
+    values = sorted(rng.sample([round(0.5 * i - 3, 1) for i in range(25)], count))
+    if rng.random() < 0.5:
+        values = [float(i) for i in range(count)]
+    used = rng.sample(range(count), rng.randint(1, count))
+    missing, skill = rng.choice([0.0, 0.0, 0.2, 0.6, 0.95]), rng.choice([0.0, 0.5, 0.9, 1.0])
+    rows = []
+    for _ in range(n):
+        true = rng.choice(used)
+        row = [true if rng.random() < skill else rng.choice(used) for _ in range(raters)]
+        rows.append([None if rng.random() < missing else place for place in row])
+    pairable = [[place for place in row if place is not None] for row in rows]
+    pairable = [row for row in pairable if len(row) > 1]
+    constant = len({place for row in pairable for place in row}) < 2
+    data = np.array([[math.nan if p is None else values[p] for p in row] for row in rows]).T
+
+    def alpha(level):
+        if not pairable:
+            return "NothingPairable"
+        if constant:
+            return "Constant"
+        return float(krippendorff.alpha(data, value_domain=values, level_of_measurement=level))
+
+    sizes = [sum(place is not None for place in row) for row in rows]
+    counts = [[row.count(place) for place in range(count)] for row in rows]
+    # The first item that cannot be counted decides which error there is; ours counts in two parts, then merges.
+    parts = [sizes[: n // 3], sizes[n // 3 :]]
+    fleiss = next(
+        (
+            "OutOfRange" if size < 2 else "OtherCount"
+            for part in parts
+            for size in part
+            if size < 2 or size != part[0]
+        ),
+        "OtherCount" if len(set(sizes)) > 1 else None,
+    )
+    if fleiss is None:
+        fleiss = "Constant" if constant else float(inter_rater.fleiss_kappa(np.array(counts)))
+    both = [row[:2] for row in rows if raters > 1 and None not in row[:2]]
+    if not both:
+        cohen = "Empty"
+    else:
+        cohen = float(metrics.cohen_kappa_score(*zip(*both), labels=list(range(count))))
+        cohen = 0.0 if math.isnan(cohen) else cohen
+    return {"judgements": rows, "values": values}, {
+        "items": n,
+        "Fleiss' kappa": fleiss,
+        **{f"Krippendorff's alpha, {level}": alpha(level) for level in ["nominal", "ordinal", "interval"]},
+        "Cohen's kappa of the first two": cohen,
+    }
+
+
+def preferences(rng, big):
+    """Items by which of two is preferred."""
+    kinds = rng.choice([[-1, 0, 1], [-1, 1], [0, 1, 1, 1], [0], [1], [-1, 1, 1]])
+    differences = [float(rng.choice(kinds)) for _ in range(rng.randint(1, 4 * big))]
+    wins, losses = differences.count(1), differences.count(-1)
+    p = stats.binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
+    assert not wins + losses or abs(p - sign_test(differences)[1]) < 1e-12
+    return {"differences": differences}, {"wins": wins, "sign test p": float(p)}
+
+
+def shares(rng, big):
+    n, level = rng.choice([1, 2, rng.randint(1, big), rng.randint(1, 100000)]), rng.choice([0.5, 0.8, 0.9, 0.95, 0.999])
+    right = rng.choice([0, n, rng.randint(0, n)])
+    low, high = proportion_confint(right, n, alpha=1 - level, method="wilson")
+    return {"share": right / n, "n": n, "level": level}, {"Wilson low": float(low), "Wilson high": float(high)}
+
+
 FAMILIES = {
     "regression": regression,
     "classes": classes,
@@ -483,6 +558,9 @@ FAMILIES = {
     "retrieval": retrieval,
     "language modelling": language_modelling,
     "mcnemar": mcnemar,
+    "judges": judges,
+    "preferences": preferences,
+    "shares": shares,
     "bootstrap": bootstrap,
 }
 
@@ -494,7 +572,7 @@ def draw(name, rng, big):
 
 
 def versions():
-    return {name: version(name) for name in ["numpy", "scipy", "scikit-learn", "seqeval", "transformers"]}
+    return {name: version(name) for name in ["numpy", "scipy", "scikit-learn", "statsmodels", "krippendorff", "seqeval", "transformers"]}
 
 
 def rounded(value):

@@ -76,7 +76,7 @@ fn the_cases_have_the_edges() {
             *names.entry(value.to_owned()).or_default() += 1;
         }
     }
-    for name in ["Constant", "TooFew", "OneSided", "OneSidedClass", "Empty"] {
+    for name in ["Constant", "TooFew", "OneSided", "OneSidedClass", "Empty", "NothingPairable", "OtherCount"] {
         assert!(names.get(name).is_some_and(|count| *count > 1), "{name}: {names:?}");
     }
 }

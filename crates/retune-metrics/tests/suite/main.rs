@@ -5,6 +5,7 @@
     reason = "in a test a panic is the report; clippy exempts test functions, not their helpers"
 )]
 
+mod agreement;
 mod families;
 mod golden;
 mod messages;

@@ -21,7 +21,11 @@ pub struct Inference<T> {
 impl<T: Task> Inference<T> {
     /// From `--run`, `--device`, `--precision`, `--batch-size`, `--text`, `--label`, `--format` and `--columns`.
     pub fn open(matches: &ArgMatches) -> anyhow::Result<Self> {
-        let run = run_of(matches)?;
+        Self::of_run(run_of(matches)?, matches)
+    }
+
+    /// The same of a run that is named otherwise.
+    pub fn of_run(run: &Path, matches: &ArgMatches) -> anyhow::Result<Self> {
         let mut plan = RunDirectory::plan_of(run)?;
         // Another file than the run's may be written in another way.
         plan.data.format = DataFormat::Auto;
