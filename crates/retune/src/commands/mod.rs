@@ -8,4 +8,5 @@ pub mod finetune;
 pub mod inference;
 pub mod predict;
 pub mod recipe;
+pub mod report;
 pub mod sweep;
