@@ -51,7 +51,6 @@ pub fn render(runs: &[Run]) -> Result<String, ReportError> {
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
                 title { (title) }
-                // An icon within the page, so that none is asked for elsewhere.
                 style { (PreEscaped(&style)) }
             }
             body { (body) }
@@ -74,7 +73,7 @@ fn body(all: &[Analysis<'_>]) -> Markup {
     };
     if let [one] = all {
         add("scores", "Scores", scores::table(all));
-        add("baselines", "Against baselines", scores::baselines(one, "baselines"));
+        add("baselines", "Against baselines", scores::baselines(one));
         add("curves", "Training", progress::curves(all));
         for (id, title, body) in details(one) {
             add(id, title, body);
@@ -132,7 +131,7 @@ fn details(one: &Analysis<'_>) -> Vec<(&'static str, &'static str, Option<Markup
 
 /// The sections of one of several runs, one below the other.
 fn one_of_many(one: &Analysis<'_>) -> Markup {
-    let baselines = ("baselines", "Against baselines", scores::baselines(one, "baselines"));
+    let baselines = ("baselines", "Against baselines", scores::baselines(one));
     html! {
         @for (_, title, body) in std::iter::once(baselines).chain(details(one)) {
             @if let Some(body) = body { (parts::folded(title, body)) }

@@ -54,7 +54,7 @@ pub(super) fn table(all: &[Analysis<'_>]) -> Option<Markup> {
 }
 
 /// A run beside its baselines.
-pub(super) fn baselines(one: &Analysis<'_>, _id: &str) -> Option<Markup> {
+pub(super) fn baselines(one: &Analysis<'_>) -> Option<Markup> {
     let (measure, own) = (one.measure?, one.own.as_ref()?);
     if one.rivals.is_empty() {
         return None;

@@ -13,6 +13,9 @@ use retune_train::tasks::data_format;
 
 use crate::cli;
 
+/// The column of where rows come from, by which rows are grouped without being asked.
+const SOURCE: &str = "source";
+
 /// What is added to the files of a run.
 #[derive(Debug, Clone, Default)]
 pub struct ReportSettings {
@@ -117,6 +120,9 @@ fn read(path: &Path, settings: &ReportSettings) -> anyhow::Result<Run> {
     for column in &settings.slices {
         run.groupings.push(slice(&run, column)?);
     }
+    if !settings.slices.iter().any(|column| column == SOURCE) {
+        run.groupings.extend(source(&run));
+    }
     Ok(run)
 }
 
@@ -140,14 +146,26 @@ fn pieces_per_word(run: &Run) -> Option<Grouping> {
     Some(Grouping { name: "pieces of a word, on average".to_owned(), values: GroupingValues::Numbers(numbers) })
 }
 
+/// The column of where rows come from, if the evaluated file has one that is neither read nor learnt.
+fn source(run: &Run) -> Option<Grouping> {
+    let data = &run.plan.data;
+    let is_used = data.label.as_deref() == Some(SOURCE) || data.text.iter().any(|column| column == SOURCE);
+    // What is no file of this machine, or a pipe, is not read a second time.
+    let is_there = evaluated_file(run).is_some_and(|file| file.is_file());
+    if is_used || !is_there { None } else { slice(run, SOURCE).ok() }
+}
+
+fn evaluated_file(run: &Run) -> Option<&Path> {
+    match run.split() {
+        "test" => run.plan.data.test.as_deref(),
+        _ => run.plan.data.validation.as_deref(),
+    }
+}
+
 /// A column of the file that the run was evaluated on.
 fn slice(run: &Run, column: &str) -> anyhow::Result<Grouping> {
     let data = &run.plan.data;
-    let file = match run.split() {
-        "test" => data.test.as_ref(),
-        _ => data.validation.as_ref(),
-    };
-    let file = file.with_context(|| {
+    let file = evaluated_file(run).with_context(|| {
         format!(
             "--slice {column}: {} was evaluated on rows split off its training file, which has no file of its own",
             run.name
