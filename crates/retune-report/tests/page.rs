@@ -222,8 +222,8 @@ fn explanations_and_an_audit_are_shown_where_they_are() {
         {"text": "<i>", "start": 2, "end": 5, "attribution": 0.9},
     ]);
     let attention = json!({"layer": 5, "head_mean": [[0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]});
-    let explanations = json!({"method": "integrated gradients", "steps": 64, "examples": [
-        {"row": 3, "text": "a <i> z", "label": "no", "predicted": "yes", "probability": 0.75, "tokens": tokens,
+    let explanations = json!({"method": "integrated gradients", "baseline": "nothing <at all>", "examples": [
+        {"row": 3, "text": "a <i> z", "label": "[\"no\"]", "predicted": ["yes"], "text_pair": null, "output": "yes", "probability": 0.75, "tokens": tokens,
             "completeness_error": 0.004, "attention": attention},
     ]});
     fs::write(at.path().join("explanations.json"), explanations.to_string()).expect("a file");
@@ -232,12 +232,15 @@ fn explanations_and_an_audit_are_shown_where_they_are() {
     let page = render(&[run(at.path(), named(&classes(40, 2)))]).expect("a page");
     is_self_contained(&page);
     for shown in [
-        "By integrated gradients in 64 steps",
+        "By integrated gradients: how much",
+        "against nothing &lt;at all&gt;",
         "<mark class=\"p5\" title=\"+0.9000\">&lt;i&gt;</mark>",
         "<mark class=\"n1\"",
         "+0.90000",
         "miss the whole change by 0.4 %",
         "layer 5",
+        "right: no",
+        "said: yes",
         "2 rows &lt;b&gt;leak&lt;/b&gt;",
         "line 4",
     ] {

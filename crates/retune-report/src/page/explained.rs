@@ -17,9 +17,9 @@ pub(super) fn examples(explanations: &Explanations) -> Option<Markup> {
     (!explanations.examples.is_empty()).then(|| html! {
         p {
             "By " (explanations.method)
-            @if let Some(steps) = explanations.steps { " in " (steps) " steps" }
-            ": how much each word moved the model towards what it said."
-            @if let Some(worst) = worst { " All words together miss the whole change by " (percent(worst)) " at most." }
+            ": how much each piece of the text moved the model towards what it said"
+            @if let Some(baseline) = &explanations.baseline { ", against " (baseline) } "."
+            @if let Some(worst) = worst { " All pieces together miss the whole change by " (percent(worst)) " at most." }
         }
         p.legend {
             span { mark.p5 { "for" } " the prediction" }
@@ -36,15 +36,18 @@ fn example(one: &Explanation) -> Markup {
     strongest.sort_by(|a, b| b.attribution.abs().total_cmp(&a.attribution.abs()));
     html! {
         div.frame.explained {
-            p.text { @for (text, token) in in_text(one) {
-                @match token {
-                    Some(token) => { mark class=(class(token.attribution, most)) title=(format!("{:+.4}", token.attribution)) { (text) } },
-                    None => { (text) },
-                }
-            } }
+            (coloured(&one.text, &one.tokens.iter().filter(|token| token.of.is_none_or(|of| of == 0)).collect::<Vec<_>>(), most))
+            @if let Some(second) = &one.text_pair {
+                (coloured(second, &one.tokens.iter().filter(|token| token.of == Some(1)).collect::<Vec<_>>(), most))
+            }
             p.verdict {
                 @if let Some(label) = &one.label { span.chip.good { "right: " (label) } }
-                span class={ "chip " (if one.label.as_ref().is_none_or(|label| *label == one.predicted) { "good" } else { "bad" }) } { "said: " (one.predicted) }
+                @if let Some(said) = &one.predicted {
+                    span class={ "chip " (if one.label.as_ref().is_none_or(|label| label == said) { "good" } else { "bad" }) } { "said: " (said) }
+                }
+                @if let Some(output) = one.output.as_ref().filter(|output| one.predicted.as_ref() != Some(output)) {
+                    span.muted { "explained: " (output) }
+                }
                 @if let Some(probability) = one.probability { span.muted { (percent(probability)) " sure" } }
                 @if let Some(error) = one.completeness_error { span.muted { "misses " (percent(error.abs())) } }
                 @if let Some(row) = one.row { span.muted.place { "row " (row) } }
@@ -66,15 +69,27 @@ fn example(one: &Explanation) -> Markup {
     }
 }
 
+fn coloured(text: &str, tokens: &[&AttributedToken], most: f64) -> Markup {
+    html! {
+        p.text { @for (text, token) in in_text(text, tokens) {
+            @match token {
+                Some(token) => { mark class=(class(token.attribution, most)) title=(format!("{:+.4}", token.attribution)) { (text) } },
+                None => { (text) },
+            }
+        } }
+    }
+}
+
 /// The text in order, with the token that each part belongs to; the tokens alone where their places are not known.
-fn in_text(one: &Explanation) -> Vec<(String, Option<&AttributedToken>)> {
-    let characters: Vec<char> = one.text.chars().collect();
+fn in_text<'a>(text: &str, tokens: &[&'a AttributedToken]) -> Vec<(String, Option<&'a AttributedToken>)> {
+    let characters: Vec<char> = text.chars().collect();
     let mut parts = Vec::new();
     let mut done = 0;
-    for token in &one.tokens {
+    for &token in tokens {
         match (token.start, token.end) {
             // A special token, such as the one that begins a text, covers no character.
             (Some(start), Some(end)) if start == end => {}
+            (None, None) => {}
             (Some(start), Some(end)) if start >= done && start < end && end <= characters.len() => {
                 if start > done {
                     parts.push((characters[done..start].iter().collect(), None));
@@ -83,7 +98,7 @@ fn in_text(one: &Explanation) -> Vec<(String, Option<&AttributedToken>)> {
                 done = end;
             }
             _ => {
-                let spaced = one.tokens.iter().map(|token| [(token.text.clone(), Some(token)), (" ".to_owned(), None)]);
+                let spaced = tokens.iter().map(|token| [(token.text.clone(), Some(*token)), (" ".to_owned(), None)]);
                 return spaced.flatten().collect();
             }
         }
