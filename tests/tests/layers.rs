@@ -61,7 +61,9 @@ fn light_crates_are_light() {
         "retune-hub",
         "retune-judge",
         "retune-metrics",
+        "retune-plot",
         "retune-recipe",
+        "retune-report",
         "retune-search",
         "retune-pypi",
         "xtask",
@@ -70,9 +72,17 @@ fn light_crates_are_light() {
             actual[name].1.iter().filter(|used| ["tch", "torch-sys"].contains(&used.as_str())).collect();
         assert!(heavy.is_empty(), "{name} depends on {heavy:?}");
     }
-    for name in
-        ["retune-hub", "retune-judge", "retune-metrics", "retune-recipe", "retune-search", "retune-pypi", "xtask"]
-    {
+    for name in [
+        "retune-hub",
+        "retune-judge",
+        "retune-metrics",
+        "retune-plot",
+        "retune-recipe",
+        "retune-report",
+        "retune-search",
+        "retune-pypi",
+        "xtask",
+    ] {
         assert!(!actual[name].1.contains("polars"), "{name} depends on polars");
     }
 }

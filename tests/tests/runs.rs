@@ -19,6 +19,8 @@ fn a_run_leaves_a_model_that_predicts_and_is_evaluated() -> Result<()> {
         "metrics.jsonl",
         "environment.json",
         "predictions.parquet",
+        "evaluation.json",
+        "report.html",
         "model/config.json",
         "model/README.md",
     ] {

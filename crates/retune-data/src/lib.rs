@@ -15,7 +15,7 @@
 //! 6. [`EpochOrder`] (training) or [`evaluation_batches`]: which rows stand in which batch.
 //! 7. [`collate`]: rows → a [`PackedBatch`] without padding.
 //! 8. [`decode_answer`]: the logits of an example's windows → its answer.
-//! 9. [`write_table`]: predictions → a file.
+//! 9. [`write_table`]: predictions → a file; [`read_results`] reads it back.
 //!
 //! Everything that a user can get wrong in a file is a [`DataError`] that names the file, the line and the mend.
 
@@ -32,6 +32,7 @@ mod nearest;
 mod order;
 mod pairs;
 mod random;
+mod read_results;
 pub mod sources;
 mod split;
 mod table;
@@ -52,6 +53,7 @@ pub use examples::{Examples, Text, TextColumns, texts};
 pub use labels::{ClassNames, LabelMap, numbers};
 pub use order::{EpochOrder, OrderState, Sampler, evaluation_batches, evaluation_batches_of};
 pub use pairs::{Pair, contrastive_pairs};
+pub use read_results::read_results;
 pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;

@@ -1,17 +1,9 @@
 //! Plots as SVG text.
 
-use plotters::coord::Shift;
 use plotters::prelude::*;
+use retune_plot::{BEST, Drawing, Drawn, FONT, GRID, Ground, INK, PALE, TEXT, padded, svg};
 
 use crate::{CurveResult, Domain, Parameter, Scale, SweepResult, TrialState};
-
-type Drawing<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
-
-const INK: RGBColor = RGBColor(35, 90, 160);
-const PALE: RGBColor = RGBColor(170, 170, 170);
-const BEST: RGBColor = RGBColor(200, 60, 40);
-const FONT: (&str, i32) = ("sans-serif", 14);
 
 /// The measure against each parameter, a panel for each; `None` where nothing was measured.
 pub(crate) fn sweep(result: &SweepResult) -> Option<String> {
@@ -19,17 +11,13 @@ pub(crate) fn sweep(result: &SweepResult) -> Option<String> {
 
     let rows = result.space.len().div_ceil(COLUMNS).max(1);
     let columns = result.space.len().clamp(1, COLUMNS);
-    let mut svg = String::new();
-    {
-        let size = (360 * columns as u32, 280 * rows as u32);
-        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        root.fill(&WHITE).ok()?;
-        for (place, panel) in root.split_evenly((rows, columns)).iter().take(result.space.len()).enumerate() {
-            parameter(panel, result, place).ok()?;
-        }
-        root.present().ok()?;
+    if result.trials.iter().all(|trial| trial.value.is_none()) {
+        return None;
     }
-    result.trials.iter().any(|trial| trial.value.is_some()).then_some(svg)
+    svg(Ground::File, (360 * columns as u32, 280 * rows as u32), |root| {
+        let panels = root.split_evenly((rows, columns));
+        (0..result.space.len()).zip(&panels).try_for_each(|(place, panel)| parameter(panel, result, place))
+    })
 }
 
 fn parameter(panel: &Drawing<'_>, result: &SweepResult, place: usize) -> Drawn {
@@ -43,7 +31,7 @@ fn parameter(panel: &Drawing<'_>, result: &SweepResult, place: usize) -> Drawn {
     let (low, high) = padded(&values);
     let mut chart = ChartBuilder::on(panel)
         .margin(8)
-        .caption(name, FONT)
+        .caption(name, FONT.into_font().color(&TEXT))
         .x_label_area_size(30)
         .y_label_area_size(54)
         .build_cartesian_2d(axis.0..axis.1, low..high)?;
@@ -55,6 +43,8 @@ fn parameter(panel: &Drawing<'_>, result: &SweepResult, place: usize) -> Drawn {
     chart
         .configure_mesh()
         .disable_mesh()
+        .axis_style(TEXT)
+        .label_style(FONT.into_font().color(&TEXT))
         .x_labels(4)
         .y_labels(5)
         .x_label_formatter(&label)
@@ -87,14 +77,10 @@ fn choice(result: &SweepResult, place: usize, x: f64) -> String {
 
 /// The errors, the curve through them and the band of its interval; `None` where nothing was measured.
 pub(crate) fn curve(result: &CurveResult) -> Option<String> {
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, (720, 460)).into_drawing_area();
-        root.fill(&WHITE).ok()?;
-        errors(&root, result).ok()?;
-        root.present().ok()?;
+    if result.points.is_empty() {
+        return None;
     }
-    (!result.points.is_empty()).then_some(svg)
+    svg(Ground::File, (720, 460), |root| errors(root, result))
 }
 
 fn errors(root: &Drawing<'_>, result: &CurveResult) -> Drawn {
@@ -112,6 +98,9 @@ fn errors(root: &Drawing<'_>, result: &CurveResult) -> Drawn {
     chart
         .configure_mesh()
         .light_line_style(WHITE)
+        .bold_line_style(GRID)
+        .axis_style(TEXT)
+        .label_style(FONT.into_font().color(&TEXT))
         .x_label_formatter(&label)
         .x_desc("training data, of what there is")
         .y_desc(&*result.error)
@@ -127,15 +116,4 @@ fn errors(root: &Drawing<'_>, result: &CurveResult) -> Drawn {
     let points = result.points.iter().map(|point| Circle::new((point.fraction.log2(), point.error), 4, INK.filled()));
     chart.draw_series(points)?;
     Ok(())
-}
-
-/// The range of values, a little wider.
-fn padded(values: &[f64]) -> (f64, f64) {
-    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if low > high {
-        return (0.0, 1.0);
-    }
-    let pad = ((high - low) * 0.08).max(1e-3);
-    (low - pad, high + pad)
 }

@@ -8,6 +8,7 @@ use retune_metrics::Bootstrap;
 use crate::board::Shown;
 use crate::checkpoint::{self, Best, TrainingState, whole_folder, write_synced};
 use crate::evaluation::Evaluation;
+use crate::evaluation_file::evaluation_file;
 use crate::event::Event;
 use crate::explanations::{self, EXPLANATIONS, Tested};
 use crate::model_directory::load_tokenizer;
@@ -99,6 +100,7 @@ pub(crate) fn finish<T: Task>(
     if has_predictions {
         write_table(&predictions, columns)?;
     }
+    directory.write_evaluation(&evaluation_file(trainer, split, &evaluation, &tuned))?;
     let epoch = trainer.rhythm.epoch(best.step);
     directory.log(&final_record(split, best.step, epoch, &evaluation, throughput))?;
     // The model comes last, and the checkpoints go after it: who finds a model and no checkpoints finds a finished run.

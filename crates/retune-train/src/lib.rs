@@ -16,6 +16,7 @@ pub mod divergences;
 mod error;
 mod evaluate;
 mod evaluation;
+mod evaluation_file;
 mod event;
 mod explain;
 mod explanations;

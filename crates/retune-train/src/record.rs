@@ -65,8 +65,8 @@ pub(crate) fn evaluation_record(split: &str, step: u64, epoch: f64, evaluation: 
     json!({ "event": "evaluation", "split": split, "step": step, "epoch": epoch, "scores": evaluation.values() })
 }
 
-/// The line about the kept model's last evaluation, and how fast training went (evaluation and saving left out; of a
-/// resumed run, the part since).
+/// The line about the kept model's last evaluation, and how fast and how long training went (evaluation and saving left
+/// out; of a resumed run, the part since).
 pub(crate) fn final_record(
     split: &str,
     step: u64,
@@ -83,5 +83,6 @@ pub(crate) fn final_record(
         "intervals": evaluation.intervals(),
         "examples_per_second": throughput.examples_per_second(),
         "tokens_per_second": throughput.tokens_per_second(),
+        "training_seconds": throughput.time.as_secs_f64(),
     })
 }

@@ -13,7 +13,8 @@ use crate::checkpoint::write_synced;
 use crate::data_record::{DATA, DataRecord};
 use crate::gradient_norms::GradientNorms;
 
-/// A run's folder: `plan.toml`, `environment.json`, `data.json`, `metrics.jsonl`, `tensorboard/`, `checkpoints/`, `model/`, `predictions.parquet`.
+/// A run's folder: `plan.toml`, `environment.json`, `data.json`, `metrics.jsonl`, `tensorboard/`, `checkpoints/`, `model/`,
+/// `predictions.parquet`, `evaluation.json`, `explanations.json`; the program adds `report.html`.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
@@ -28,6 +29,7 @@ const PLAN: &str = "plan.toml";
 const METRICS: &str = "metrics.jsonl";
 /// The event files that TensorBoard reads.
 const BOARD: &str = "tensorboard";
+const EVALUATION: &str = "evaluation.json";
 const ENVIRONMENT: &str = "environment.json";
 /// Where the first files of a run are written before they are put into their places; gone when all are there. A folder that
 /// has it and no plan is of a run that was cut off before it began, and may be begun again.
@@ -176,6 +178,17 @@ impl RunDirectory {
             Some(board) => board.predictions(step, split, examples),
             None => Ok(()),
         }
+    }
+
+    /// Writes `evaluation.json`, whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn write_evaluation(&self, evaluation: &Value) -> Result<(), TrainError> {
+        let (path, partial) = (self.path.join(EVALUATION), self.path.join(".evaluation.partial"));
+        write_synced(&partial, format!("{evaluation:#}\n").as_bytes())
+            .and_then(|()| fs::rename(&partial, &path))
+            .map_err(|source| TrainError::Write { path, source })
     }
 
     /// A handle of `metrics.jsonl`, for whoever waits until it is on disk.

@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use retune_recipe::{Key, Kind, Recipe, keys};
 
-use crate::commands::{curve, find_rate, judge, sweep};
+use crate::commands::{curve, find_rate, judge, report, sweep};
 
 /// The recipe that runs where none is named.
 const DEFAULT_RECIPE: &str = "recipes/quickstart.toml";
@@ -24,6 +24,7 @@ pub fn command() -> Command {
         .subcommand(predict())
         .subcommand(evaluate())
         .subcommand(judge::command())
+        .subcommand(report::command())
         .subcommand(sweep::command())
         .subcommand(curve::command())
         .subcommand(find_rate::command())

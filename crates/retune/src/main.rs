@@ -61,6 +61,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(("find-rate", matches)) => commands::find_rate::run(matches),
         Some(("sweep", matches)) => commands::sweep::run(matches),
         Some(("curve", matches)) => commands::curve::run(matches),
+        Some(("report", matches)) => commands::report::run(matches),
         Some(("recipe", matches)) => commands::recipe::run(matches),
         _ => unreachable!("clap asks for a subcommand"),
     }

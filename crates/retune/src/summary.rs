@@ -8,7 +8,7 @@ use retune_train::{Evaluation, Summary};
 use crate::terminal::thousands;
 
 /// The last words of a run; `texts` are what an example has on the command line.
-pub fn finished(run: &Path, summary: &Summary, texts: &[String]) -> String {
+pub fn finished(run: &Path, summary: &Summary, report: Option<&Path>, texts: &[String]) -> String {
     let mut text = String::new();
     let data = format!("{} data, {} examples", summary.split, thousands(summary.evaluation.examples));
     let _ = writeln!(text, "\nThe model of epoch {} is kept. On the {data}:\n", summary.best.epoch);
@@ -32,6 +32,9 @@ pub fn finished(run: &Path, summary: &Summary, texts: &[String]) -> String {
     let _ = writeln!(text, "model        {} (loads in Hugging Face as it is)", summary.model.display());
     if let Some(predictions) = &summary.predictions {
         let _ = writeln!(text, "predictions  {}", predictions.display());
+    }
+    if let Some(report) = report {
+        let _ = writeln!(text, "report       {} (for a browser)", report.display());
     }
     let example: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
     let _ = writeln!(text, "\nnext: cargo xtask predict --run {} {}", run.display(), example.join(" "));

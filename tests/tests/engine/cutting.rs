@@ -41,7 +41,16 @@ fn a_finished_run_does_not_go_on() -> Result<()> {
     assert!(said.contains("is finished"), "{said}");
     assert_eq!(
         names(&job.path("out"))?,
-        ["data.json", "environment.json", "metrics.jsonl", "model", "plan.toml", "predictions.parquet"]
+        [
+            "data.json",
+            "environment.json",
+            "evaluation.json",
+            "metrics.jsonl",
+            "model",
+            "plan.toml",
+            "predictions.parquet",
+            "report.html"
+        ]
     );
     Ok(())
 }

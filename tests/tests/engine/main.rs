@@ -60,7 +60,7 @@ fn log(job: &Job, run: &str) -> Result<Vec<Value>> {
     let text = fs::read_to_string(job.path(run).join("metrics.jsonl"))?;
     let mut records = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
     for record in &mut records {
-        for speed in ["tokens_per_second", "examples_per_second"] {
+        for speed in ["tokens_per_second", "examples_per_second", "training_seconds"] {
             record.as_object_mut().ok_or("a line is no object")?.remove(speed);
         }
     }

@@ -5,6 +5,7 @@ mod few_shot;
 mod groups;
 mod lessons;
 mod mistakes;
+mod reports;
 mod texts;
 mod training;
 mod words;

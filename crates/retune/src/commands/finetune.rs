@@ -17,6 +17,7 @@ use retune_train::{
 use serde_json::Value;
 
 use super::few_shot;
+use super::report::{ReportSettings, write_report};
 use crate::datasets::{Located, locate};
 use crate::terminal::{Terminal, thousands};
 use crate::{cli, environment, interrupt, summary};
@@ -179,7 +180,8 @@ pub fn source(plan: &Plan, files: &ModelFiles, terminal: &Terminal) -> Source {
 pub fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Result<ExitCode> {
     match outcome {
         Outcome::Finished(summary) => {
-            print!("{}", summary::finished(output, &summary, texts));
+            let report = report_of_run(output);
+            print!("{}", summary::finished(output, &summary, report.as_deref(), texts));
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted { step, total_steps, checkpoint, asked } => {
@@ -190,6 +192,18 @@ pub fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Resu
                 output.display()
             );
             Ok(if asked { ExitCode::SUCCESS } else { ExitCode::from(130) })
+        }
+    }
+}
+
+/// Writes the report of a finished run into its folder. The run is finished without it, so what is wrong is said and no more.
+fn report_of_run(output: &Path) -> Option<PathBuf> {
+    let path = output.join("report.html");
+    match write_report(&[output], &path, &ReportSettings::default()) {
+        Ok(()) => Some(path),
+        Err(error) => {
+            eprintln!("there is no report: {error:#}\nonce that is mended: cargo xtask report {}", output.display());
+            None
         }
     }
 }

@@ -9,4 +9,5 @@ pub mod inference;
 pub mod judge;
 pub mod predict;
 pub mod recipe;
+pub mod report;
 pub mod sweep;
