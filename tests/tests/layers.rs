@@ -56,14 +56,23 @@ fn crates_use_what_the_table_allows() {
 #[test]
 fn light_crates_are_light() {
     let actual = actual();
-    for name in
-        ["retune-data", "retune-hub", "retune-metrics", "retune-recipe", "retune-search", "retune-pypi", "xtask"]
-    {
+    for name in [
+        "retune-data",
+        "retune-hub",
+        "retune-inspect",
+        "retune-metrics",
+        "retune-recipe",
+        "retune-search",
+        "retune-pypi",
+        "xtask",
+    ] {
         let heavy: Vec<_> =
             actual[name].1.iter().filter(|used| ["tch", "torch-sys"].contains(&used.as_str())).collect();
         assert!(heavy.is_empty(), "{name} depends on {heavy:?}");
     }
-    for name in ["retune-hub", "retune-metrics", "retune-recipe", "retune-search", "retune-pypi", "xtask"] {
+    for name in
+        ["retune-hub", "retune-inspect", "retune-metrics", "retune-recipe", "retune-search", "retune-pypi", "xtask"]
+    {
         assert!(!actual[name].1.contains("polars"), "{name} depends on polars");
     }
 }
