@@ -23,7 +23,7 @@ use crate::libtorch::Device;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  finetune, predict, evaluate, recipe, …   set up, build, and run this command of retune
+  inspect, finetune, predict, evaluate, …  set up, build, and run this command of retune
   --help                                   the same, for the list of retune's commands
 
   setup [--device cpu|cuda]   find or fetch libtorch, and make plain cargo commands and editors work

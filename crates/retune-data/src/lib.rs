@@ -55,5 +55,5 @@ pub use pairs::{Pair, contrastive_pairs};
 pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;
-pub use tokenize::{TextTokenizer, TokenStoreWriter, Tokenized};
+pub use tokenize::{PieceCounts, TextTokenizer, TokenStoreWriter, Tokenized};
 pub use write::{OutputColumn, OutputFormat, OutputValues, write_table};

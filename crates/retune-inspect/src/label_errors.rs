@@ -35,6 +35,8 @@ pub enum IssueRule {
     ByNoiseRate,
     /// Every row that counts as another class than its own.
     ConfidentLearning,
+    /// Every row whose likeliest class is another than its own: finds most, and is right the least often.
+    PredictedOther,
 }
 
 /// What confident learning says of labels.
@@ -89,6 +91,7 @@ pub fn find_label_errors(
         IssueRule::ConfidentLearning => {
             counted.iter().zip(labels).map(|(counted, label)| counted.is_some_and(|class| class != *label)).collect()
         }
+        IssueRule::PredictedOther => vec![true; labels.len()],
     };
     for (row, issue) in is_issue.iter_mut().enumerate() {
         *issue = *issue && !agrees(probabilities.row(row), labels[row]);

@@ -108,6 +108,7 @@ fn label_errors_are_cleanlabs() {
     struct Issues {
         prune_by_noise_rate: Vec<usize>,
         confident_learning: Vec<usize>,
+        predicted_neq_given: Vec<usize>,
     }
     #[derive(Deserialize)]
     struct Quality {
@@ -133,6 +134,7 @@ fn label_errors_are_cleanlabs() {
         for (rule, expected) in [
             (IssueRule::ByNoiseRate, &case.issues.prune_by_noise_rate),
             (IssueRule::ConfidentLearning, &case.issues.confident_learning),
+            (IssueRule::PredictedOther, &case.issues.predicted_neq_given),
         ] {
             let found = find_label_errors(labels, &probabilities, rule, LabelQuality::SelfConfidence).unwrap();
             assert_eq!(&found.rows, expected, "{}", what(&format!("{rule:?}")));

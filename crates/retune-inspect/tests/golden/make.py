@@ -84,7 +84,7 @@ def label_errors():
         labels = np.where(wrong, random.integers(0, classes, rows), true)
         issues = {
             rule: find_label_issues(labels, probabilities, filter_by=rule, return_indices_ranked_by="self_confidence", n_jobs=1).tolist()
-            for rule in ["prune_by_noise_rate", "confident_learning"]
+            for rule in ["prune_by_noise_rate", "confident_learning", "predicted_neq_given"]
         }
         cases.append({
             "labels": labels.tolist(),

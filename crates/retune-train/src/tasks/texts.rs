@@ -169,7 +169,7 @@ pub(super) fn label_column(plan: &DataPlan) -> &str {
 }
 
 /// The form that a recipe's word means.
-pub(crate) fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
+pub fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
     use retune_recipe::DataFormat as Said;
     match format {
         Said::Auto => DataFormat::Auto,

@@ -194,7 +194,8 @@ pub fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Resu
     }
 }
 
-fn resolve(plan: &Plan, terminal: &Terminal) -> anyhow::Result<ModelFiles> {
+/// The files of a plan's model.
+pub fn resolve(plan: &Plan, terminal: &Terminal) -> anyhow::Result<ModelFiles> {
     let model = &plan.model;
     let request = ModelRequest { name: model.path.clone(), revision: model.revision.clone(), offline: model.offline };
     Ok(resolve_model(&request, &Environment::from_process()?, &mut |notice| terminal.note(notice))?)
