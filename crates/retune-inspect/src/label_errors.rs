@@ -134,16 +134,6 @@ pub fn label_quality(
     Ok(labels.iter().enumerate().map(of_row).collect())
 }
 
-/// The exponentially moving mean of a row's qualities from the best to the worst, the worst with weight `weight`: what
-/// `cleanlab.multilabel_classification` ranks rows of several labels by, with 0.8.
-pub fn pooled_quality(qualities: &[f64], weight: f64) -> f64 {
-    let mut sorted = qualities.to_vec();
-    sorted.sort_by(|a, b| b.total_cmp(a));
-    let mut sorted = sorted.into_iter();
-    let first = sorted.next().unwrap_or(1.0);
-    sorted.fold(first, |mean, quality| weight * quality + (1.0 - weight) * mean)
-}
-
 fn check(labels: &[usize], probabilities: &Probabilities) -> Result<(), InspectError> {
     same_length("the labels", probabilities.rows(), labels.len())?;
     let classes = probabilities.classes();
@@ -264,11 +254,5 @@ mod tests {
         assert_eq!(round_keeping_sum(&[1.4, 1.4, 1.2]), [1, 2, 1]);
         assert_eq!(round_keeping_sum(&[0.5, 1.5, 2.0]), [0, 2, 2]);
         assert_eq!(round_keeping_sum(&[0.0, 0.0]), [0, 0]);
-    }
-
-    #[test]
-    fn pooled_qualities_lean_to_the_worst() {
-        assert!((pooled_quality(&[0.5, 1.0], 0.8) - 0.6).abs() < 1e-12);
-        assert_eq!(pooled_quality(&[0.25], 0.8), 0.25);
     }
 }

@@ -1,5 +1,7 @@
 //! Elementwise comparison with scikit-learn and cleanlab: `golden/make.py` made the files.
 
+#![allow(clippy::unwrap_used, reason = "a golden that does not read must fail")]
+
 use retune_inspect::features::{DenseRows, Features};
 use retune_inspect::label_errors::{
     IssueRule, LabelQuality, confident_joint, confident_thresholds, find_label_errors, label_quality,

@@ -106,7 +106,9 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let mut inspection = checks::inspect(&located.local, &data, &settings, &mut terminal)?;
     rank(&mut inspection.findings);
     terminal.close();
-    let places = data.places(&inspection.findings)?;
+    // Texts are held of the rows that somebody will see.
+    let limit = if json.is_some() || table.is_some() { usize::MAX } else { show::SHOWN };
+    let places = data.places(&inspection.findings, limit)?;
     if let Some(path) = json {
         write::json(path, &located.recorded, &data, &inspection, &places)?;
     }

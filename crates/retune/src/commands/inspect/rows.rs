@@ -140,9 +140,9 @@ impl Data {
         Ok(selected)
     }
 
-    /// Where the rows of findings stand.
-    pub fn places(&self, findings: &[Finding]) -> anyhow::Result<Places> {
-        let found = findings.iter().flat_map(|finding| &finding.rows);
+    /// Where the first `limit` rows of each finding stand.
+    pub fn places(&self, findings: &[Finding], limit: usize) -> anyhow::Result<Places> {
+        let found = findings.iter().flat_map(|finding| finding.rows.iter().take(limit));
         let ids: BTreeSet<RowId> = found.flat_map(|row| std::iter::once(row.row).chain(row.other)).collect();
         let mut places = Places::with_capacity(ids.len());
         for (split, _) in &self.splits {

@@ -8,7 +8,7 @@ use super::Inspection;
 use super::rows::{Data, Places};
 
 /// Rows shown of each finding.
-const SHOWN: usize = 3;
+pub const SHOWN: usize = 3;
 /// Characters shown of a text.
 const TEXT: usize = 100;
 

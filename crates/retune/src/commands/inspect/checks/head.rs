@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use retune_inspect::features::Features;
 use retune_inspect::folds::{out_of_fold, stratified_folds};
-use retune_inspect::label_errors::{IssueRule, LabelQuality, find_label_errors, label_quality, pooled_quality};
+use retune_inspect::label_errors::{IssueRule, LabelQuality, find_label_errors, label_quality};
 use retune_inspect::linear::{LogisticRegression, Probabilities};
 use retune_inspect::tfidf::{Terms, Tfidf};
 use retune_inspect::{Finding, FoundRow, InspectError, Kind, Severity, Split};
@@ -123,7 +123,8 @@ fn several(train: &Sample, labels: &Labels, seed: u64) -> Result<Option<Finding>
         return Ok(None);
     }
     let head = Head::of(train, &places);
-    let mut qualities = vec![Vec::new(); places.len()];
+    // Of each row the quality of its worst label: ranks wrong ones far better than the mean that cleanlab pools labels by.
+    let mut worst = vec![1.0_f64; places.len()];
     let mut issues: Vec<Vec<(usize, f64)>> = vec![Vec::new(); places.len()];
     let (mut right, mut estimated) = (0, 0.0);
     for class in &classes {
@@ -131,15 +132,13 @@ fn several(train: &Sample, labels: &Labels, seed: u64) -> Result<Option<Finding>
         let probabilities = head.out_of_fold(&given, 2, seed)?;
         let errors = find_label_errors(&given, &probabilities, IssueRule::ByNoiseRate, LabelQuality::SelfConfidence)?;
         let quality = label_quality(&given, &probabilities, LabelQuality::SelfConfidence)?;
-        quality.iter().zip(&mut qualities).for_each(|(quality, row)| row.push(*quality));
+        quality.iter().zip(&mut worst).for_each(|(quality, worst)| *worst = worst.min(*quality));
         errors.rows.iter().for_each(|row| issues[*row].push((*class, probabilities.row(*row)[1])));
         right += (0..given.len()).filter(|row| probabilities.likeliest(*row) == given[*row]).count();
         estimated += errors.estimated_share;
     }
-    let mut order: Vec<(usize, f64)> = (0..places.len())
-        .filter(|place| !issues[*place].is_empty())
-        .map(|place| (place, pooled_quality(&qualities[place], 0.8)))
-        .collect();
+    let mut order: Vec<(usize, f64)> =
+        (0..places.len()).filter(|place| !issues[*place].is_empty()).map(|place| (place, worst[place])).collect();
     order.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
     let row = |(place, quality): &(usize, f64)| {
         let parts: Vec<String> = issues[*place]
