@@ -59,6 +59,7 @@ fn light_crates_are_light() {
     for name in [
         "retune-data",
         "retune-hub",
+        "retune-inspect",
         "retune-judge",
         "retune-metrics",
         "retune-plot",
@@ -74,6 +75,7 @@ fn light_crates_are_light() {
     }
     for name in [
         "retune-hub",
+        "retune-inspect",
         "retune-judge",
         "retune-metrics",
         "retune-plot",

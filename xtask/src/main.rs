@@ -23,8 +23,8 @@ use crate::libtorch::Device;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  finetune, predict, evaluate, report, …    set up, build, and run this command of retune
-  --help                                   the same, for the list of retune's commands
+  inspect, finetune, predict, report, judge, …   set up, build, and run this command of retune
+  --help                                         the same, for the list of retune's commands
 
   setup [--device cpu|cuda]   find or fetch libtorch, and make plain cargo commands and editors work
   doctor                      what was found, what is wrong, how it is mended

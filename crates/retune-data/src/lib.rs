@@ -57,5 +57,5 @@ pub use read_results::read_results;
 pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted};
 pub use split::{Split, stratified_split};
 pub use table::Table;
-pub use tokenize::{TextPiece, TextTokenizer, TokenStoreWriter, Tokenized};
+pub use tokenize::{PieceCounts, TextPiece, TextTokenizer, TokenStoreWriter, Tokenized};
 pub use write::{OutputColumn, OutputFormat, OutputValues, write_table};

@@ -3,6 +3,7 @@
 mod byte_level;
 mod directory;
 mod mask;
+mod pieces;
 mod sentence_piece;
 mod settings;
 mod special_tokens;
@@ -22,6 +23,7 @@ use crate::cache::TokenCache;
 use crate::error::DataError;
 use crate::examples::Text;
 use crate::sources::load;
+pub use pieces::PieceCounts;
 pub(crate) use store::PARTIAL;
 pub use store::TokenStoreWriter;
 pub(crate) use tokenized::InMemory;

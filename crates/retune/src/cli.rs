@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use retune_recipe::{Key, Kind, Recipe, keys};
 
-use crate::commands::{curve, find_rate, judge, report, sweep};
+use crate::commands::{curve, find_rate, inspect, judge, report, sweep};
 
 /// The recipe that runs where none is named.
 const DEFAULT_RECIPE: &str = "recipes/quickstart.toml";
@@ -28,6 +28,7 @@ pub fn command() -> Command {
         .subcommand(sweep::command())
         .subcommand(curve::command())
         .subcommand(find_rate::command())
+        .subcommand(inspect::command())
         .subcommand(recipe())
 }
 

@@ -1,6 +1,11 @@
 //! Tags, answers and masks: what stands in a text, and where.
 
+use retune_attention::Mode;
+use retune_data::{Text, TextTokenizer, Tokenized, collate};
+use retune_models::{HeadKind, HeadPolicy, HeadSpec, LoadOptions, ModelConfig};
+use retune_train::{Network, OutputLayer, to_input};
 use serde_json::{Value, json};
+use tch::{Device, Kind};
 use tests::Result;
 
 use crate::lessons::{masked_lm, question_answering, token_classification};
@@ -152,5 +157,48 @@ fn masked_lm_learns_line_by_line_and_by_whole_words() -> Result<()> {
     assert!(losses.last() < losses.first(), "{losses:?}");
     let last = work.records("out", "final")?.remove(0);
     assert_eq!(last["scores"]["examples"], work.lesson.dev.len());
+    Ok(())
+}
+
+#[test]
+fn inspect_asks_a_masked_language_model_how_familiar_texts_are() -> Result<()> {
+    let work = Work::new(masked_lm())?;
+    work.trains("out", &["--set", "model.offline=true"])?;
+    let directory = work.path("out").join("model");
+    let mut command = work.job.command(&["inspect", "--task", "masked-lm", "--text", "text", "--train", "train.jsonl"]);
+    command
+        .args(["--device", "cpu", "--set", "data.max_length=24", "--json", "found.json"])
+        .arg("--model")
+        .arg(&directory);
+    let output = command.output()?;
+    assert!(output.status.success(), "{}", tests::job::said(&output));
+    let found: Value = serde_json::from_str(&std::fs::read_to_string(work.path("found.json"))?)?;
+    let findings = found["findings"].as_array().ok_or("findings")?;
+    let familiar = findings.iter().find(|finding| finding["kind"] == "unfamiliar").ok_or("a finding")?;
+
+    // The plain twin: one text and one mask at a time.
+    let config = ModelConfig::read(&directory)?;
+    let (mask, vocabulary) = (4, config.values()["vocab_size"].as_u64().ok_or("a size")? as usize);
+    let head = OutputLayer::Head(HeadSpec::new(HeadKind::MaskedLanguageModel, vocabulary));
+    let options = LoadOptions::new(HeadPolicy::Require, Device::Cpu);
+    let (network, _) = Network::load(&directory, &config, head, &options, 24)?;
+    let tokenizer = TextTokenizer::from_directory(&directory, 24)?;
+    let (mut sum, mut tokens) = (0.0, 0);
+    for row in &work.lesson.train {
+        let text = Text::single(row["text"].as_str().ok_or("a text")?);
+        let (mut ids, mut types) = (Vec::new(), Vec::new());
+        tokenizer.encode(&[text])?.read(0, &mut ids, &mut types)?;
+        for place in 1..ids.len() - 1 {
+            let masked = ids.iter().enumerate().map(|(at, id)| (if at == place { mask } else { *id }, 0));
+            let packed = collate(&Tokenized::from_rows([masked.collect::<Vec<_>>()]), &[0])?;
+            let logits = network.forward(&to_input(&packed, Device::Cpu)?, None, Mode::Evaluate); // [t, v]
+            sum += logits.log_softmax(-1, Kind::Double).double_value(&[place as i64, i64::from(ids[place])]);
+            tokens += 1;
+        }
+    }
+    let numbers = &familiar["numbers"];
+    assert_eq!(numbers["tokens"].as_f64(), Some(f64::from(tokens)));
+    let (own, expected) = (numbers["pseudo-perplexity"].as_f64().ok_or("a number")?, (-sum / f64::from(tokens)).exp());
+    assert!((own - expected).abs() < 1e-4 * expected, "{own} instead of {expected}");
     Ok(())
 }

@@ -120,3 +120,11 @@ proptest! {
         prop_assert_eq!(together.truncated, truncated);
     }
 }
+
+#[test]
+fn pieces_are_counted_before_anything_is_cut() {
+    let tokenizer = tokenizer_of(TINY, 4).expect("a tokenizer");
+    let texts = [Text::single("the cats sat, zebra"), pair("cat", "a dog"), Text::single("")];
+    let counts = |tokens, pieces, unknown| PieceCounts { tokens, pieces, unknown };
+    assert_eq!(tokenizer.count_pieces(&texts).expect("counts"), [counts(8, 6, 1), counts(6, 3, 1), counts(2, 0, 0)]);
+}

@@ -208,7 +208,8 @@ fn report_of_run(output: &Path) -> Option<PathBuf> {
     }
 }
 
-fn resolve(plan: &Plan, terminal: &Terminal) -> anyhow::Result<ModelFiles> {
+/// The files of a plan's model.
+pub fn resolve(plan: &Plan, terminal: &Terminal) -> anyhow::Result<ModelFiles> {
     let model = &plan.model;
     let request = ModelRequest { name: model.path.clone(), revision: model.revision.clone(), offline: model.offline };
     Ok(resolve_model(&request, &Environment::from_process()?, &mut |notice| terminal.note(notice))?)

@@ -6,6 +6,7 @@ pub mod few_shot;
 pub mod find_rate;
 pub mod finetune;
 pub mod inference;
+pub mod inspect;
 pub mod judge;
 pub mod predict;
 pub mod recipe;
