@@ -8,6 +8,7 @@ pub mod finetune;
 pub mod inference;
 pub mod inspect;
 pub mod judge;
+mod linear_baseline;
 pub mod predict;
 pub mod recipe;
 pub mod report;

@@ -11,6 +11,7 @@ use retune_recipe::TaskKind;
 use retune_report::{Column, Grouping, GroupingValues, Run, Table, render};
 use retune_train::tasks::data_format;
 
+use super::linear_baseline::linear_baseline;
 use crate::cli;
 
 /// The column of where rows come from, by which rows are grouped without being asked.
@@ -116,6 +117,7 @@ fn read(path: &Path, settings: &ReportSettings) -> anyhow::Result<Run> {
         let table = Table::new(columns.collect());
         run.predictions = Some(table.map_err(|problem| anyhow::anyhow!("{}: rows {problem}", predictions.display()))?);
     }
+    run.baselines.extend(linear_baseline(&run));
     run.groupings.extend(pieces_per_word(&run));
     for column in &settings.slices {
         run.groupings.push(slice(&run, column)?);
