@@ -51,7 +51,7 @@ pub fn linear_baseline(run: &Run) -> Option<Baseline> {
     Some(Baseline {
         name: "TF-IDF and logistic regression".to_owned(),
         description: format!(
-            "words and pairs of words, weighed, in a linear model (C = 10), trained on {share} training rows"
+            "reads words and pairs of words by a linear model (C = 10) that was trained on {share} training rows"
         ),
         answers: BaselineAnswers::Classes(said),
     })
