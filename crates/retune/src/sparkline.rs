@@ -68,7 +68,7 @@ mod tests {
         for count in [32, 33, 64, 65, 1000, 100_000] {
             let line = of((0..count).map(f64::from));
             let width = line.points.len();
-            assert!((17..=32).contains(&width), "{count} numbers make {width} points");
+            assert!((16..=32).contains(&width), "{count} numbers make {width} points");
             // Each is a mean over its own share, in order.
             assert!(line.points.windows(2).all(|pair| pair[0] < pair[1]));
             let each = f64::from(1u32 << line.doublings);

@@ -45,11 +45,13 @@ fn a_finished_run_does_not_go_on() -> Result<()> {
             "data.json",
             "environment.json",
             "evaluation.json",
+            "explanations.json",
             "metrics.jsonl",
             "model",
             "plan.toml",
             "predictions.parquet",
-            "report.html"
+            "report.html",
+            "tensorboard",
         ]
     );
     Ok(())
