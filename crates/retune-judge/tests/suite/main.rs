@@ -1,6 +1,7 @@
 //! Studies, their statistics, their page.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "in a test a panic is the report; clippy exempts test functions, not their helpers"
 )]

@@ -26,9 +26,10 @@ pub fn command() -> Command {
     Command::new("judge")
         .about("Let people judge a model, on a page of this machine")
         .after_help(
-            "The page is at the address that is printed; Ctrl-C ends it and reports. The same command goes on with a study.\n\
-             Modes: label (blind; what the model says is not shown), agree (or disagree with the model), compare (with the run\n\
-             of --against, in random order).",
+            "The page is at the address that is printed; Ctrl-C ends it and reports.\n\
+             The same command goes on with a study.\n\
+             label: blind, what the model says is not shown. agree: or disagree, with what the model says.\n\
+             compare: with the run of --against, in random order.",
         )
         .arg(
             Arg::new("run")
@@ -39,9 +40,13 @@ pub fn command() -> Command {
         )
         .arg(path("data", "FILE").help("The file whose rows are judged; its labels, where it has any, are compared"))
         .arg(path("against", "RUN").help("A second run, to compare with"))
-        .arg(Arg::new("mode").long("mode").value_name("MODE").value_parser(["label", "agree", "compare"]).help(
-            "What is asked [label; agree where there are no classes to label with; compare with --against]",
-        ))
+        .arg(
+            Arg::new("mode")
+                .long("mode")
+                .value_name("MODE")
+                .value_parser(["label", "agree", "compare"])
+                .help("What is asked [label; agree where there are no classes to label with; compare with --against]"),
+        )
         .arg(
             Arg::new("sample")
                 .long("sample")
@@ -56,16 +61,32 @@ pub fn command() -> Command {
                 .value_parser(["predicted", "label"])
                 .help("What --sample stratified is by [predicted]"),
         )
-        .arg(Arg::new("rows").long("rows").value_name("N").value_parser(value_parser!(usize)).help("How many rows [100]"))
-        .arg(Arg::new("seed").long("seed").value_name("N").value_parser(value_parser!(u64)).help("The seed of the draw [the run's]"))
-        .arg(path("study", "FILE").help("The file of the study [judge.sqlite in the folder of the run]"))
-        .arg(Arg::new("port").long("port").value_name("PORT").value_parser(value_parser!(u16)).help("The port; 0 for any [8765]"))
         .arg(
-            Arg::new("bind")
-                .long("bind")
-                .value_name("ADDRESS")
-                .value_parser(value_parser!(IpAddr))
-                .help("The address [127.0.0.1]; of any that others can reach, the page needs the token that is printed"),
+            Arg::new("rows")
+                .long("rows")
+                .value_name("N")
+                .value_parser(value_parser!(usize))
+                .help("How many rows [100]"),
+        )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_name("N")
+                .value_parser(value_parser!(u64))
+                .help("The seed of the draw [the run's]"),
+        )
+        .arg(path("study", "FILE").help("The file of the study [judge.sqlite in the folder of the run]"))
+        .arg(
+            Arg::new("port")
+                .long("port")
+                .value_name("PORT")
+                .value_parser(value_parser!(u16))
+                .help("The port; 0 for any [8765]"),
+        )
+        .arg(
+            Arg::new("bind").long("bind").value_name("ADDRESS").value_parser(value_parser!(IpAddr)).help(
+                "The address [127.0.0.1]; of any that others can reach, the page needs the token that is printed",
+            ),
         )
         .arg(
             Arg::new("host")
@@ -76,7 +97,10 @@ pub fn command() -> Command {
         )
         .arg(Arg::new("report").long("report").action(ArgAction::SetTrue).help("Report, and ask nobody"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Report as JSON"))
-        .arg(path("export", "FILE").help("Write the labels as they were corrected, and ask nobody: .csv, .tsv, .jsonl or .parquet"))
+        .arg(
+            path("export", "FILE")
+                .help("Write the labels as they were corrected, and ask nobody: .csv, .tsv, .jsonl or .parquet"),
+        )
         .args(data_arguments())
         .arg(cli::quiet())
 }
