@@ -23,6 +23,7 @@ import re
 import subprocess
 import tempfile
 import time
+import unicodedata
 from pathlib import Path
 
 KINDS = ("exact", "normalised", "near")
@@ -79,10 +80,22 @@ def changed(draw, text, vocabulary):
     return " ".join(words)
 
 
+def shingles(text):
+    """What the near duplicates are defined by: runs of four characters of the normalised text."""
+    kept = "".join(c if c.isalnum() else "" if c in "'’‘`" else " " for c in unicodedata.normalize("NFKC", text).lower())
+    normal = " ".join(kept.split())
+    return {normal[place : place + 4] for place in range(len(normal) - 3)}
+
+
+def similarity(first, second):
+    first, second = shingles(first), shingles(second)
+    return len(first & second) / max(1, len(first | second))
+
+
 def copies(draw, source, count, vocabulary):
-    """For each kind of copy, `count` rows made of `source`."""
+    """For each kind of copy, `count` rows made of `source`, and how alike each is to what it is made of."""
     long = [row for row in source if len(row[0].split()) >= 7]
-    made = {}
+    made, alike = {}, {}
     for kind in KINDS:
         rows = draw.sample(long, count)
         make = {
@@ -91,7 +104,8 @@ def copies(draw, source, count, vocabulary):
             "near": lambda text: changed(draw, text, vocabulary),
         }[kind]
         made[kind] = [(make(text), label) for text, label in rows]
-    return made
+        alike[kind] = [similarity(text, new) for (text, _), (new, _) in zip(rows, made[kind])]
+    return made, alike
 
 
 def flip(draw, label, labels):
@@ -156,7 +170,7 @@ def measure(options, name, foreign):
         folder = Path(folder)
         clean, _ = inspect(options, folder, train, test, SAMPLE)
         count = len(train) // 50
-        repeated, leaked = copies(draw, train, count, vocabulary), copies(draw, train, len(test) // 50, vocabulary)
+        (repeated, alike), (leaked, leaked_alike) = (copies(draw, train, size, vocabulary) for size in (count, len(test) // 50))
         planted_train, planted_test = list(train), list(test)
         flipped = set(draw.sample(range(len(train)), len(train) // 20))
         planted_train = [(text, flip(draw, label, labels) if row in flipped else label) for row, (text, label) in enumerate(planted_train)]
@@ -177,6 +191,10 @@ def measure(options, name, foreign):
                 rows = [row for row in rows if row not in others] + [row for row in right if row not in rows]
                 before = [row for row in rows_of(clean, kind_of, split) if row in set(rows)]
                 line(f"{what}, {kind}", len(planted), rows, before, len(right))
+                if kind == "near":
+                    of_kind = (alike if split == "train" else leaked_alike)[kind]
+                    defined = {place for place, how in zip(places[split][kind], of_kind) if how >= 0.7}
+                    lines.append(f"| {name} | … of them, alike by 0.7 or more | {len(defined)} | | {share(len(defined & right), len(defined))} | |")
         rows = rows_of(found, "label-errors", "train")
         line("5 % of labels changed: all that are listed *", len(flipped), rows, [], len(flipped & set(rows)))
         for part in (0.6, 0.8):

@@ -207,7 +207,7 @@ fn mistakes_are_refused_before_anything_is_written() -> Result<()> {
     refused(&["--eval", "nowhere.csv"], &["nowhere.csv"]);
     refused(&["--set", "data.label=class"], &["train.csv", "class", "text", "label"]);
     refused(&["--max-rows", "3"], &["--max-rows", "50"]);
-    refused(&["--task", "question-answering", "--text", "label"], &["question-answering", "classification"]);
+    refused(&["--task", "question-answering", "--text", "other"], &["question-answering", "classification"]);
     refused(&["--set", "train.epoch=5"], &["train.epochs"]);
     assert!(!job.path("found.json").exists() && !job.path("found.parquet").exists());
     Ok(())

@@ -2,7 +2,8 @@
 
 use crate::error::{InspectError, same_length};
 use crate::features::Features;
-use crate::linear::{LogisticRegression, Probabilities};
+use crate::linear::LogisticRegression;
+use crate::probabilities::Probabilities;
 use crate::random::{Purpose, Random};
 use crate::threads;
 

@@ -12,7 +12,7 @@
 //! Rows of equal margins are taken in their order, where `cleanlab` takes them as numpy's sort leaves them.
 
 use crate::error::{InspectError, same_length};
-use crate::linear::Probabilities;
+use crate::probabilities::Probabilities;
 
 /// Two probabilities that are no farther apart count as one.
 const CLOSE: f64 = 1e-6;

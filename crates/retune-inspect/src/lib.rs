@@ -30,6 +30,7 @@ pub mod linear;
 pub mod near;
 pub mod normalize;
 pub mod oddities;
+pub mod probabilities;
 mod random;
 pub mod script;
 pub mod shift;

@@ -6,7 +6,8 @@ use retune_inspect::features::{DenseRows, Features};
 use retune_inspect::label_errors::{
     IssueRule, LabelQuality, confident_joint, confident_thresholds, find_label_errors, label_quality,
 };
-use retune_inspect::linear::{FittedRegression, LogisticRegression, Probabilities};
+use retune_inspect::linear::{FittedRegression, LogisticRegression};
+use retune_inspect::probabilities::Probabilities;
 use retune_inspect::tfidf::{Terms, Tfidf};
 use serde::Deserialize;
 
