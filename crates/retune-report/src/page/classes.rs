@@ -60,7 +60,7 @@ fn grid(names: &[String], matrix: &ConfusionMatrix) -> Markup {
                 } }
             }
         }))
-        p.note { "A row holds all rows of one right class; the darker a cell, the larger its share of them. Right ones are framed." }
+        p.note { "A row holds all rows of one right class; the stronger a cell's colour, the larger its share of them. Right ones are framed." }
     }
 }
 
