@@ -12,7 +12,7 @@ use crate::run::Run;
 pub struct Baseline {
     /// What it is called: `TF-IDF and logistic regression`.
     pub name: String,
-    /// What it does, in a sentence.
+    /// What it does, in a few words that can stand in brackets.
     pub description: String,
     /// What it said.
     pub answers: BaselineAnswers,
@@ -38,7 +38,7 @@ pub enum BaselineAnswers {
 pub struct Rival {
     /// Its name.
     pub name: String,
-    /// What it does, in a sentence.
+    /// What it does, in a few words that can stand in brackets.
     pub description: String,
     /// Its answers, where they are known.
     pub answers: Option<Answers>,

@@ -46,7 +46,7 @@ fn grid(names: &[String], matrix: &ConfusionMatrix) -> Markup {
             table.confusion {
                 thead {
                     tr { td {} th.axis colspan=(c) { "the model said" } td {} }
-                    tr { th.axis { "right is" } @for name in names { th.upright { span { (cut(name, 28)) } } } th.upright { span { "rows" } } }
+                    tr { th.axis { "right is" } @for name in names { th.upright { (breakable(&cut(name, 28))) } } th.upright { "rows" } }
                 }
                 tbody { @for (label, name) in names.iter().enumerate() {
                     tr {
@@ -60,8 +60,13 @@ fn grid(names: &[String], matrix: &ConfusionMatrix) -> Markup {
                 } }
             }
         }))
-        p.note { "A row holds all rows of one right class; the darker a cell, the larger its share of them. Right ones are framed." }
+        p.note { "A row holds all rows of one right class; the stronger a cell's colour, the larger its share of them. Right ones are framed." }
     }
+}
+
+/// A name that may be broken where its parts are joined, and not only within them.
+fn breakable(name: &str) -> Markup {
+    html! { @for part in name.split_inclusive(['_', '-', '/', '.', ':']) { (part) wbr; } }
 }
 
 fn shade(count: u64, support: u64, right: bool) -> String {
@@ -73,7 +78,8 @@ fn shade(count: u64, support: u64, right: bool) -> String {
 }
 
 fn pairs(answers: &Classes, matrix: &ConfusionMatrix) -> Markup {
-    let pairs = matrix.most_confused(MOST_PAIRS);
+    let few = answers.names.len() <= MOST_NUMBERS;
+    let pairs = matrix.most_confused(if few { MOST_PAIRS / 2 } else { MOST_PAIRS });
     html! {
         h3 { "Most often confused" }
         @if pairs.is_empty() { p { "Nothing: every row is right." } } @else {

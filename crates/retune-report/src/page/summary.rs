@@ -221,7 +221,7 @@ fn against(one: &Analysis<'_>, rival: &Compared) -> String {
             }
         }
     };
-    let which = if rival.description.is_empty() { String::new() } else { format!(", which {}", rival.description) };
+    let which = if rival.description.is_empty() { String::new() } else { format!(" ({})", rival.description) };
     let (own, other) = (shown(own.value), shown(rival.value));
     format!("{} {own} against {other} of {}{which}{verdict}.", capital(&what), rival.name)
 }
