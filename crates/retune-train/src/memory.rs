@@ -11,8 +11,9 @@ use crate::TrainError;
 
 /// Whether a panic's, or an error's, words are libtorch's, or the C++ library's, for a lack of memory.
 pub fn is_lack_of_memory(message: &str) -> bool {
-    ["out of memory", "can't allocate memory", "not enough memory", "bad_alloc"]
-        .iter()
+    // The last two are oneDNN's, which says no more where it finds no room for a kernel that it compiles, or for what that holds.
+    let words = ["out of memory", "can't allocate memory", "not enough memory", "bad_alloc"];
+    (words.iter().chain(&["could not create a primitive", "could not create a memory"]))
         .any(|words| message.contains(words))
 }
 
