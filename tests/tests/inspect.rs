@@ -116,7 +116,7 @@ fn the_model_counts_tokens_and_judges_labels() -> Result<()> {
     // Of each class 40 rows; two bear the other's label, and one is too long.
     let row = |row: usize| {
         let very = "very ".repeat(row % 4);
-        let (text, label) = if row % 2 == 0 { ("good", "positive") } else { ("bad", "negative") };
+        let (text, label) = if row.is_multiple_of(2) { ("good", "positive") } else { ("bad", "negative") };
         let label =
             if row == 10 || row == 31 { if label == "positive" { "negative" } else { "positive" } } else { label };
         format!("a {very}{text} film {},{label}\n", ["the a", "the the", "a a"][row % 3])

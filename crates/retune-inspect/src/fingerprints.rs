@@ -3,7 +3,7 @@
 //! Near duplicates are found by MinHash (A. Z. Broder, "On the resemblance and containment of documents", 1997): of the set of a text's
 //! shingles, each of many hash functions keeps the smallest value, and two sets agree on one with the probability of their Jaccard
 //! similarity. Values are banded (A. Rajaraman, J. Leskovec, J. D. Ullman, "Mining of massive datasets", chapter 3): two rows are
-//! candidates where all [`VALUES`] of one of [`BANDS`] bands agree, with probability 1 − (1 − J⁵)²⁴: 0.99 at J = 0.7, 0.22 at 0.4.
+//! candidates where all `VALUES` of one of `BANDS` bands agree, with probability 1 − (1 − J⁵)²⁴: 0.99 at J = 0.7, 0.22 at 0.4.
 //!
 //! A row takes 112 bytes.
 

@@ -75,7 +75,9 @@ fn a_finished_classification() {
 #[test]
 fn every_task_has_its_own() {
     let at = tempdir().expect("a folder");
-    let shown: [(&str, Vec<(&str, Column)>, &[&str]); 3] = [
+    /// A task, its predictions, and what its report says.
+    type Shown<'a> = (&'a str, Vec<(&'a str, Column)>, &'a [&'a str]);
+    let shown: [Shown<'_>; 3] = [
         (
             "multi-label",
             sets(64),

@@ -50,6 +50,7 @@ pub fn for_each_block<T: Send, const N: usize>(
 ///
 /// # Panics
 /// The slices have different numbers of blocks, or offsets that are none.
+#[allow(clippy::type_complexity, reason = "blocks of one type, and blocks of the other")]
 pub fn for_each_block_of_two<A: Send, B: Send, const N: usize, const M: usize>(
     first: [Blocks<'_, A>; N],
     second: [Blocks<'_, B>; M],

@@ -57,7 +57,7 @@ pub const FEWEST_NODES: usize = 16;
 /// Nodes that nearly always do, with those of the attempts before.
 pub const ENOUGH_NODES: usize = FEWEST_NODES * (1 + 2 + 4);
 /// Tokens of nodes that are computed at once.
-const TOKENS_AT_ONCE: usize = 4096;
+const TOKENS_AT_ONCE: usize = 2048;
 
 /// Attributes output `class` of a network that gives a row of outputs for each sequence, in fp32 and without dropout, with
 /// at most `most_nodes` nodes in all, but never fewer than [`FEWEST_NODES`].

@@ -111,7 +111,8 @@ fn wrongness(prediction: &Prediction, label: &str) -> f64 {
     match field(prediction, "predicted") {
         Some(Field::Number(number)) => label.parse::<f64>().map_or(0.0, |label| (label - number).abs()),
         Some(Field::Text(text)) => f64::from(text != label),
-        Some(Field::Json(value)) => f64::from(value.to_string() != label),
+        // A label that is no text stands in its column as JSON.
+        Some(Field::Json(value)) => serde_json::from_str(label).map_or(1.0, |label: Value| f64::from(label != *value)),
         _ => 0.0,
     }
 }

@@ -11,6 +11,7 @@ use crate::evaluation::Evaluation;
 use crate::evaluation_file::evaluation_file;
 use crate::event::Event;
 use crate::explanations::{self, EXPLANATIONS, Tested};
+use crate::memory::within_memory;
 use crate::model_directory::load_tokenizer;
 use crate::prediction::{Prediction, table};
 use crate::record::{Throughput, final_record};
@@ -89,7 +90,12 @@ pub(crate) fn finish<T: Task>(
     let labels = task.label_column(examples);
     directory.log_predictions(best.step, split, &shown(&predicted, labels.as_deref()))?;
     let tested = Tested { task, encoded, outputs: &outputs, predictions: &predicted, labels: labels.as_deref() };
-    explain(trainer, &tested, throughput, directory)?;
+    match within_memory(|| explain(trainer, &tested, throughput, directory)) {
+        Err(TrainError::OutOfMemory) => {
+            watch(Event::Notice("predictions are not explained: there is not enough memory"))
+        }
+        explained => explained?,
+    }
     let mut columns = table(&predicted);
     if let Some(labels) = labels {
         columns.insert(1.min(columns.len()), text_column("label", labels));

@@ -83,11 +83,7 @@ impl MaskedReader {
         let (mut sum, mut done) = (0.0, 0);
         for rows in evaluation_batches(&copies, self.computation.batch_size) {
             let packed = collate(&copies, &rows)?;
-            let places = packed
-                .rows
-                .iter()
-                .zip(&packed.cu_seqlens)
-                .map(|(row, start)| i64::from(*start) + masked[*row].0 as i64);
+            let places = packed.rows.iter().zip(&packed.cu_seqlens).map(|(row, start)| *start + masked[*row].0 as i64);
             let places: Vec<i64> = places.collect();
             let wanted: Vec<i64> = packed.rows.iter().map(|row| i64::from(masked[*row].1)).collect();
             let device = self.computation.device;

@@ -10,13 +10,16 @@ use tests::{Comparison, Result};
 
 use crate::python::Python;
 
-/// What the server shows: by tag, values with their steps.
+/// By tag, values with their steps.
+type ByTag<T> = BTreeMap<String, Vec<(u64, T)>>;
+
+/// What the server shows.
 #[derive(Deserialize)]
 struct Shown {
-    scalars: BTreeMap<String, Vec<(u64, f64)>>,
+    scalars: ByTag<f64>,
     /// Buckets: left end, right end, count.
-    histograms: BTreeMap<String, Vec<(u64, Vec<[f64; 3]>)>>,
-    texts: BTreeMap<String, Vec<(u64, String)>>,
+    histograms: ByTag<Vec<[f64; 3]>>,
+    texts: ByTag<String>,
 }
 
 /// Values as they spread over orders of magnitude.
