@@ -19,14 +19,18 @@ pub fn is_lack_of_memory(message: &str) -> bool {
 
 /// What `compute` gives, or [`TrainError::OutOfMemory`] where it fails or panics for a lack of memory.
 pub(crate) fn within_memory<R>(compute: impl FnOnce() -> Result<R, TrainError>) -> Result<R, TrainError> {
+    let lacking = || {
+        retune_torch::memory::give_back();
+        Err(TrainError::OutOfMemory)
+    };
     match catch_unwind(AssertUnwindSafe(compute)) {
-        Ok(Err(error)) if is_lack_of_memory(&error.to_string()) => Err(TrainError::OutOfMemory),
+        Ok(Err(error)) if is_lack_of_memory(&error.to_string()) => lacking(),
         // Of an operation of ours, which C++ called.
         Ok(Err(error)) if error.to_string().contains(PANICKED) => resume_unwind(Box::new(error.to_string())),
         Ok(computed) => computed,
         Err(panic) => {
             let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-            if message.is_some_and(is_lack_of_memory) { Err(TrainError::OutOfMemory) } else { resume_unwind(panic) }
+            if message.is_some_and(is_lack_of_memory) { lacking() } else { resume_unwind(panic) }
         }
     }
 }
