@@ -94,12 +94,12 @@ def plot(results, path):
     for place, (what, points) in zip(places[0], results.items()):
         sizes = [point["size"] for point in points]
         place.plot(sizes, [point["us_per_token"] for point in points], "o-", color="#0b6e99", label="µs per token")
-        place.set(xscale="log", xlabel=what, title=f"growing {what}", ylim=(0, None))
+        place.set(xscale="log", xlabel=what, title=f"growing {what}", ylim=(0, 1.2 * max(point["us_per_token"] for point in points)))
         place.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
         place.minorticks_off()
         memory = place.twinx()
         memory.plot(sizes, [point["mib"] for point in points], "s--", color="#c4621d", label="peak MiB")
-        memory.set_ylim(0, None)
+        memory.set_ylim(0, 1.6 * max(point["mib"] for point in points))
         if place is places[0][0]:
             place.set_ylabel("µs per token (blue)")
         if place is places[0][-1]:

@@ -1,6 +1,6 @@
 """How much `retune inspect` finds of what was planted into real data, as a table in Markdown.
 
-    python3 tests/measure/inspect.py --data FOLDER --model MODEL [--binary target/debug/retune] [--rows 6000] [--only clinc150]
+    python3 tests/measure/planted_faults.py --data FOLDER --model MODEL [--binary target/debug/retune] [--rows 6000] [--only clinc150]
 
 FOLDER holds sst2/{train,dev}.tsv, clinc150/data_full.json and goemotions/{train,dev}.tsv with labels.txt, as their makers publish them.
 Of each, --rows training rows are drawn by a fixed seed, and inspected twice: as they are, and with faults planted into them:
