@@ -43,9 +43,21 @@ fn finding(value: &Value) -> Finding {
     Finding {
         kind: words(&["kind", "type", "name"]).unwrap_or_else(|| "finding".to_owned()),
         severity: words(&["severity", "level"]),
-        message: words(&["message", "text", "summary"]).unwrap_or_else(|| value.to_string()),
+        message: words(&["title", "message", "text", "summary"]).unwrap_or_else(|| value.to_string()),
         advice: words(&["advice", "action", "mend", "what_to_do"]),
-        rows: rows.into_iter().flatten().take(MOST_ROWS).map(plain).collect(),
+        rows: rows.into_iter().flatten().take(MOST_ROWS).map(row).collect(),
+    }
+}
+
+/// A row as `inspect` writes it, `file:line “text” note`, or whatever else it is.
+fn row(value: &Value) -> String {
+    let word = |name: &str| value.get(name).and_then(Value::as_str);
+    match (word("place"), word("text")) {
+        (Some(place), Some(text)) => {
+            let note = word("note").map(|note| format!(" {note}")).unwrap_or_default();
+            format!("{place} “{text}”{note}")
+        }
+        _ => plain(value),
     }
 }
 
@@ -79,6 +91,16 @@ mod tests {
             (audit.findings[1].kind.as_str(), audit.findings[1].message.as_str()),
             ("odd", "{\"type\":\"odd\"}")
         );
+        let inspected = Audit::of(&json!({"findings": [{
+            "kind": "label-errors", "severity": "warning", "split": "train", "title": "2 labels are doubted", "advice": "look",
+            "numbers": {"rows": 2.0}, "rows": [{
+                "split": "train", "row": 1, "place": "a.csv:3", "text": "a phone", "label": "x", "note": "labelled x", "score": 0.1,
+                "other": null,
+            }],
+        }]}));
+        let found = &inspected.findings[0];
+        assert_eq!((found.message.as_str(), found.advice.as_deref()), ("2 labels are doubted", Some("look")));
+        assert_eq!(found.rows, ["a.csv:3 “a phone” labelled x"]);
         assert_eq!(Audit::of(&json!([{"kind": "a", "message": "b"}])).findings.len(), 1);
         assert!(Audit::of(&json!({"other": 1})).findings.is_empty());
     }
