@@ -49,7 +49,8 @@ pub(crate) fn explain<T: Task>(
         }
         let most_nodes = tokens / ids.len().max(1);
         if most_nodes < ENOUGH_NODES {
-            break;
+            // A shorter one may do yet.
+            continue;
         }
         let padding = i64::from(tokenizer.padding_id().unwrap_or(0));
         let baseline = pieces.iter().map(|piece| if piece.is_special { i64::from(piece.id) } else { padding });

@@ -91,10 +91,13 @@ pub(crate) fn finish<T: Task>(
     directory.log_predictions(best.step, split, &shown(&predicted, labels.as_deref()))?;
     let tested = Tested { task, encoded, outputs: &outputs, predictions: &predicted, labels: labels.as_deref() };
     match within_memory(|| explain(trainer, &tested, throughput, directory)) {
+        Ok(()) => {}
+        Err(error @ TrainError::Write { .. }) => return Err(error),
+        // The run is finished without it.
         Err(TrainError::OutOfMemory) => {
-            watch(Event::Notice("predictions are not explained: there is not enough memory"))
+            watch(Event::Notice("predictions are not explained: there is not enough memory"));
         }
-        explained => explained?,
+        Err(error) => watch(Event::Notice(&format!("predictions are not explained: {error}"))),
     }
     let mut columns = table(&predicted);
     if let Some(labels) = labels {
