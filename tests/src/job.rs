@@ -111,6 +111,37 @@ impl Job {
     }
 }
 
+/// What a command says that must succeed.
+///
+/// # Errors
+/// It cannot be started.
+///
+/// # Panics
+/// It fails.
+#[track_caller]
+pub fn succeeds(mut command: Command) -> Result<String> {
+    let output = command.output()?;
+    assert!(output.status.success(), "{:?}: {}", output.status, said(&output));
+    Ok(said(&output))
+}
+
+/// What a command says that must end with exit code 2: no panic, and one message.
+///
+/// # Errors
+/// It cannot be started.
+///
+/// # Panics
+/// It ends otherwise.
+#[track_caller]
+pub fn fails(mut command: Command) -> Result<String> {
+    let output = command.output()?;
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("error:")).count(), 1, "{said}");
+    Ok(said)
+}
+
 /// What a command said on both its channels.
 pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

@@ -31,7 +31,6 @@ mod labels;
 mod nearest;
 mod order;
 mod pairs;
-mod random;
 mod read_results;
 pub mod sources;
 mod split;

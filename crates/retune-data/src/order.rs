@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use crate::random::{Purpose, below, generator, shuffle};
+use retune_random::{Purpose, Random};
 use crate::tokenize::Tokenized;
 
 /// How the rows of an epoch are drawn from those that are trained on.
@@ -44,7 +44,7 @@ impl Sampler {
     pub fn share(mut self, fraction: f64, seed: u64) -> Self {
         let kept = (self.members.len() as f64 * fraction).round() as usize;
         if kept < self.members.len() {
-            shuffle(&mut self.members, &mut generator(Purpose::Share, seed, 0));
+            Random::new(Purpose::Share, seed, 0).shuffle(&mut self.members);
             self.members.truncate(kept.max(1));
             self.members.sort_unstable();
         }
@@ -61,7 +61,7 @@ impl Sampler {
         }
         self.members = Vec::new();
         for (class, mut rows) in classes {
-            shuffle(&mut rows, &mut generator(Purpose::PerClass, seed, class as u64));
+            Random::new(Purpose::PerClass, seed, class as u64).shuffle(&mut rows);
             rows.truncate(count);
             self.members.append(&mut rows);
         }
@@ -95,12 +95,12 @@ impl Sampler {
     }
 
     fn epoch(&self, seed: u64, epoch: u64, batch_size: usize) -> Vec<usize> {
-        let mut generator = generator(Purpose::Epoch, seed, epoch);
+        let mut random = Random::new(Purpose::Epoch, seed, epoch);
         let mut places: Vec<usize> = (0..self.members.len()).collect();
         match &self.drawing {
-            Drawing::Shuffled => shuffle(&mut places, &mut generator),
+            Drawing::Shuffled => random.shuffle(&mut places),
             Drawing::LengthGrouped(lengths) => {
-                shuffle(&mut places, &mut generator);
+                random.shuffle(&mut places);
                 for group in places.chunks_mut(batch_size * BATCHES_IN_GROUP) {
                     group.sort_by_key(|place| Reverse(lengths[*place]));
                 }
@@ -108,16 +108,16 @@ impl Sampler {
                 let whole = places.len() - places.len() % batch_size;
                 let rest = places.split_off(whole);
                 let mut batches: Vec<Vec<usize>> = places.chunks(batch_size).map(<[usize]>::to_vec).collect();
-                shuffle(&mut batches, &mut generator);
+                random.shuffle(&mut batches);
                 places = [batches.concat(), rest].concat();
             }
             Drawing::ClassBalanced(classes) => {
                 let mut left: Vec<Vec<usize>> = vec![Vec::new(); classes.len()];
                 for place in &mut places {
-                    let class = below(classes.len() as u64, &mut generator) as usize;
+                    let class = random.below(classes.len());
                     if left[class].is_empty() {
                         left[class].clone_from(&classes[class]);
-                        shuffle(&mut left[class], &mut generator);
+                        random.shuffle(&mut left[class]);
                     }
                     *place = left[class].pop().unwrap_or_default();
                 }

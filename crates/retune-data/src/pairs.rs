@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::random::{Purpose, below, generator};
+use retune_random::{Purpose, Random};
 
 /// Two different rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +38,16 @@ pub fn contrastive_pairs(labels: &[u32], each: usize, seed: u64) -> Vec<Pair> {
     for (row, label) in labels.iter().enumerate() {
         let own = &ranges[label];
         let others = labels.len() - own.len();
-        let mut generator = generator(Purpose::Pairs, seed, row as u64);
+        let mut random = Random::new(Purpose::Pairs, seed, row as u64);
         for _ in 0..each {
             if own.len() > 1 {
-                let place = own.start + below(own.len() as u64 - 1, &mut generator) as usize;
+                let place = own.start + random.below(own.len() - 1);
                 // The last of the class stands where the row itself does.
                 let partner = if by_class[place] == row { by_class[own.end - 1] } else { by_class[place] };
                 pairs.push(Pair { row, partner, same_class: true });
             }
             if others > 0 {
-                let place = below(others as u64, &mut generator) as usize;
+                let place = random.below(others);
                 let partner = by_class[if place < own.start { place } else { place + own.len() }];
                 pairs.push(Pair { row, partner, same_class: false });
             }

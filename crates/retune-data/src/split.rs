@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use retune_random::{Purpose, Random};
+
 use crate::error::DataError;
-use crate::random::{Purpose, generator, shuffle};
 
 /// The rows of the two sides, each ascending; together they are all rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub fn stratified_split(labels: &[u32], fraction: f64, seed: u64) -> Result<Spli
     }
     let mut split = Split { train: Vec::new(), eval: Vec::new() };
     for (class, mut rows) in classes {
-        shuffle(&mut rows, &mut generator(Purpose::Split, seed, class.into()));
+        Random::new(Purpose::Split, seed, class.into()).shuffle(&mut rows);
         let held_out = match rows.len() {
             1 => 0,
             count => ((count as f64 * fraction).round() as usize).clamp(1, count - 1),

@@ -4,7 +4,7 @@ use crate::error::{InspectError, same_length};
 use crate::features::Features;
 use crate::linear::LogisticRegression;
 use crate::probabilities::Probabilities;
-use crate::random::{Purpose, Random};
+use retune_random::{Purpose, Random};
 use crate::threads;
 
 /// Of each row the fold, `0..folds`: the rows of each class in an order drawn by `seed` are dealt out one by one, each class beginning

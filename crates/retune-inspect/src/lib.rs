@@ -31,7 +31,6 @@ pub mod near;
 pub mod normalize;
 pub mod oddities;
 pub mod probabilities;
-mod random;
 pub mod script;
 pub mod shift;
 pub mod sizes;
@@ -41,4 +40,3 @@ pub mod tokens;
 
 pub use error::InspectError;
 pub use finding::{Finding, FoundRow, Kind, RowId, Severity, Split, rank};
-pub use random::sample;

@@ -168,7 +168,7 @@ mod tests {
     fn equals_all_pairs_compared() {
         // Sentences of a few words each: many are nearly alike.
         let words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliett"];
-        let mut random = crate::random::Random::new(crate::random::Purpose::Sample, 5, 0);
+        let mut random = retune_random::Random::new(retune_random::Purpose::Sample, 5, 0);
         let texts: Vec<String> = (0..400)
             .map(|_| {
                 (0..9)

@@ -175,7 +175,7 @@ impl Shift {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Purpose, Random};
+    use retune_random::{Purpose, Random};
 
     fn texts(count: usize, words: &[&str], stream: u64) -> Vec<String> {
         let mut random = Random::new(Purpose::Sample, 11, stream);

@@ -6,8 +6,7 @@
 //! 47, 1952). Rows come in the order in which they are to be judged, such that whoever stops early has judged a sample of
 //! the same design with fewer rows.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use retune_random::Random;
 
 use crate::error::JudgeError;
 
@@ -54,24 +53,24 @@ pub fn draw(frame: Frame<'_>, rows: usize, seed: u64) -> Result<Vec<Drawn>, Judg
     if rows == 0 || rows > population {
         return Err(JudgeError::RowCount { rows, population });
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut random = Random::seeded(seed);
     match frame {
         Frame::Alike(_) => {
             let probability = rows as f64 / population as f64;
-            let places = shuffled(population, &mut rng).into_iter().take(rows);
+            let places = shuffled(population, &mut random).into_iter().take(rows);
             Ok(places.map(|place| Drawn { place, probability, stratum: 0 }).collect())
         }
-        Frame::BySize(sizes) => Ok(by_size(sizes, rows, &mut rng)),
-        Frame::Strata(strata) => by_stratum(strata, rows, &mut rng),
+        Frame::BySize(sizes) => Ok(by_size(sizes, rows, &mut random)),
+        Frame::Strata(strata) => by_stratum(strata, rows, &mut random),
     }
 }
 
 /// Systematic sampling with unequal probabilities of rows in random order: H. O. Hartley and J. N. K. Rao, "Sampling with
 /// unequal probabilities and without replacement", Annals of Mathematical Statistics 33 (1962).
-fn by_size(sizes: &[f64], rows: usize, rng: &mut ChaCha8Rng) -> Vec<Drawn> {
+fn by_size(sizes: &[f64], rows: usize, random: &mut Random) -> Vec<Drawn> {
     let probabilities = inclusion_probabilities(sizes, rows);
-    let order = shuffled(sizes.len(), rng);
-    let start = uniform(rng);
+    let order = shuffled(sizes.len(), random);
+    let start = random.unit();
     let mut drawn = Vec::with_capacity(rows);
     let mut sum = 0.0;
     for place in order {
@@ -87,7 +86,7 @@ fn by_size(sizes: &[f64], rows: usize, rng: &mut ChaCha8Rng) -> Vec<Drawn> {
     {
         drawn.push(Drawn { place, probability: probabilities[place], stratum: 0 });
     }
-    let places = shuffled(drawn.len(), rng);
+    let places = shuffled(drawn.len(), random);
     places.into_iter().map(|place| drawn[place]).collect()
 }
 
@@ -110,10 +109,10 @@ fn inclusion_probabilities(sizes: &[f64], rows: usize) -> Vec<f64> {
     }
 }
 
-fn by_stratum(strata: &[usize], rows: usize, rng: &mut ChaCha8Rng) -> Result<Vec<Drawn>, JudgeError> {
+fn by_stratum(strata: &[usize], rows: usize, random: &mut Random) -> Result<Vec<Drawn>, JudgeError> {
     let count = strata.iter().max().map_or(0, |most| most + 1);
     let mut members = vec![Vec::new(); count];
-    for place in shuffled(strata.len(), rng) {
+    for place in shuffled(strata.len(), random) {
         members[strata[place]].push(place);
     }
     let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
@@ -123,7 +122,7 @@ fn by_stratum(strata: &[usize], rows: usize, rng: &mut ChaCha8Rng) -> Result<Vec
         let probability = share as f64 / places.len().max(1) as f64;
         for (number, place) in places.into_iter().take(share).enumerate() {
             // Spread evenly over the order, so that a part of it has each stratum's part.
-            let when = (number as f64 + uniform(rng)) / share as f64;
+            let when = (number as f64 + random.unit()) / share as f64;
             drawn.push((when, Drawn { place, probability, stratum }));
         }
     }
@@ -150,28 +149,11 @@ fn allocation(sizes: &[usize], rows: usize) -> Result<Vec<usize>, JudgeError> {
     Ok(shares)
 }
 
-/// 0 to n − 1 in random order (Fisher and Yates).
-fn shuffled(n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+/// 0 to n − 1 in random order.
+fn shuffled(n: usize, random: &mut Random) -> Vec<usize> {
     let mut places: Vec<usize> = (0..n).collect();
-    for last in (1..n).rev() {
-        places.swap(last, below(last as u64 + 1, rng) as usize);
-    }
+    random.shuffle(&mut places);
     places
-}
-
-/// A whole number below `bound`, each as likely; draws that would favour the lower ones are drawn again.
-fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
-    loop {
-        let draw = rng.next_u64();
-        if draw < u64::MAX - u64::MAX % bound {
-            return draw % bound;
-        }
-    }
-}
-
-/// From 0 to 1, without 1.
-fn uniform(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// √(c (1 − c)) of each confidence, and at least a fifth of the mean, so that no weight is more than five times that of a

@@ -9,8 +9,7 @@
 //! examples is kept during evaluation. Any other statistic is given the examples that were drawn. Time is of the order of
 //! samples · n, memory of the order of n.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use retune_random::Random;
 use serde::{Deserialize, Serialize};
 
 use crate::checks::finite;
@@ -97,14 +96,14 @@ impl Bootstrap {
     ) -> Result<[Interval; N], MetricError> {
         matrix.examples("a bootstrap interval")?;
         let entries = entries(matrix); // [n]
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut random = Random::seeded(self.seed);
         let mut replicates = [const { Vec::new() }; N]; // [N][samples]
         let mut resample = matrix.clone();
         for _ in 0..self.samples {
             let counts = resample.counts_mut();
             counts.fill(0);
             for _ in 0..entries.len() {
-                counts[entries[below(entries.len(), &mut random)]] += 1;
+                counts[entries[random.below(entries.len())]] += 1;
             }
             for (statistic, replicates) in statistics.iter().zip(&mut replicates) {
                 replicates.push(statistic(&resample)?);
@@ -145,10 +144,10 @@ impl Bootstrap {
         let mut measure = |drawn: &[usize]| finite("a statistic of a resample", statistic(drawn)?);
         let mut drawn: Vec<usize> = (0..n).collect(); // [n]
         let estimate = measure(&drawn)?;
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut random = Random::seeded(self.seed);
         let mut replicates = Vec::new(); // [samples]
         for _ in 0..self.samples {
-            drawn.iter_mut().for_each(|example| *example = below(n, &mut random));
+            drawn.iter_mut().for_each(|example| *example = random.below(n));
             replicates.push(measure(&drawn)?);
         }
         Ok((estimate, replicates))
@@ -167,13 +166,6 @@ fn entries(matrix: &ConfusionMatrix) -> Vec<usize> {
     let repeat =
         |(place, &count): (usize, &u64)| std::iter::repeat_n(place, usize::try_from(count).unwrap_or(usize::MAX));
     matrix.counts().iter().enumerate().flat_map(repeat).collect()
-}
-
-/// A number from 0 to `end` − 1, each as likely as the others to within `end` / 2⁶⁴.
-///
-/// Written out, so that no new version of a library changes published intervals.
-fn below(end: usize, random: &mut ChaCha8Rng) -> usize {
-    ((u128::from(random.next_u64()) * end as u128) >> 64) as usize
 }
 
 /// The value below which the share `q` of the sorted values lies, interpolated (type 7 of R. J. Hyndman and Y. Fan,
@@ -203,12 +195,12 @@ mod tests {
     fn resampling_counts_equals_resampling_examples() {
         let pairs = [(0, 0), (0, 0), (0, 2), (1, 1), (1, 0), (2, 2), (2, 2), (2, 2)];
         let matrix = ConfusionMatrix::from_pairs(3, pairs).unwrap();
-        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut random = Random::seeded(7);
         let mut sorted = pairs;
         sorted.sort_unstable();
         let mut replicates: Vec<f64> = (0..200)
             .map(|_| {
-                let drawn: Vec<_> = (0..pairs.len()).map(|_| sorted[below(pairs.len(), &mut random)]).collect();
+                let drawn: Vec<_> = (0..pairs.len()).map(|_| sorted[random.below(pairs.len())]).collect();
                 ConfusionMatrix::from_pairs(3, drawn).unwrap().mcc().unwrap()
             })
             .collect();

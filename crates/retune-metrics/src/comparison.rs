@@ -10,8 +10,7 @@
 //! p = (1 + #{|d| ≥ |d₀|}) / (1 + draws): E. W. Noreen, "Computer-intensive methods for testing hypotheses" (1989). It is
 //! given here for measures that are means of one number of each example.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use retune_random::Random;
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{Bootstrap, Interval};
@@ -71,10 +70,10 @@ pub fn randomization_test(differences: &[f64], draws: usize, seed: u64) -> Resul
         sum.value().abs()
     };
     let observed = total(&mut differences.iter().copied());
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut random = Random::seeded(seed);
     let mut extreme = 0;
     for _ in 0..draws {
-        let mut flip = |difference: &f64| if random.next_u32() & 1 == 1 { -difference } else { *difference };
+        let mut flip = |difference: &f64| if random.coin() { -difference } else { *difference };
         let drawn = total(&mut differences.iter().map(&mut flip));
         extreme += usize::from(drawn >= observed * (1.0 - ROUNDING));
     }

@@ -18,7 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::power_law::PowerLaw;
-use crate::random::{Purpose, Random};
+use retune_random::{Purpose, Random};
 
 /// Resamples behind the intervals.
 const RESAMPLES: usize = 1000;
@@ -172,7 +172,7 @@ fn verdict(law: PowerLaw, p_value: f64, gain: &Expected) -> Verdict {
 }
 
 fn resample_seeds(points: &[CurvePoint], seeds: &[u64], seed: u64, resamples: usize) -> Vec<PowerLaw> {
-    let mut random = Random::new(Purpose::Bootstrap, seed, 0);
+    let mut random = Random::new(Purpose::LearningCurve, seed, 0);
     let of_seed = |seed: u64| points.iter().filter(move |point| point.seed == seed);
     let mut resample = || {
         let drawn: Vec<u64> = seeds.iter().map(|_| seeds[random.below(seeds.len())]).collect();
@@ -184,7 +184,7 @@ fn resample_seeds(points: &[CurvePoint], seeds: &[u64], seed: u64, resamples: us
 }
 
 fn resample_residuals(pairs: &[(f64, f64)], law: PowerLaw, seed: u64, resamples: usize) -> Vec<PowerLaw> {
-    let mut random = Random::new(Purpose::Bootstrap, seed, 0);
+    let mut random = Random::new(Purpose::LearningCurve, seed, 0);
     let m = pairs.len() as f64;
     let residuals: Vec<f64> = pairs.iter().map(|(fraction, error)| error - law.at(*fraction)).collect();
     let mean = residuals.iter().sum::<f64>() / m;

@@ -22,7 +22,6 @@ mod learning_curve;
 mod parzen;
 mod plot;
 mod power_law;
-mod random;
 mod runner;
 mod sampler;
 mod space;

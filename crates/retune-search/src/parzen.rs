@@ -15,7 +15,7 @@
 
 use std::f64::consts::{SQRT_2, TAU};
 
-use crate::random::Random;
+use retune_random::Random;
 use crate::space::Domain;
 
 /// Observations that weigh the same as the newest.
@@ -160,7 +160,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::random::Purpose;
+    use retune_random::Purpose;
     use crate::space::Scale;
 
     #[derive(Deserialize)]

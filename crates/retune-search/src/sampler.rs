@@ -1,6 +1,6 @@
 //! What to try next: a function of the seed, the trial's number and the trials before it.
 
-use crate::random::{Purpose, Random};
+use retune_random::{Purpose, Random};
 use crate::space::{Parameter, Point, nth, size};
 use crate::tpe::{self, Observation};
 

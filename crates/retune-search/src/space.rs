@@ -5,7 +5,7 @@
 //! likely as what lies between (as in Optuna, T. Akiba et al., "Optuna: a next-generation hyperparameter optimization
 //! framework", KDD 2019).
 
-use crate::random::Random;
+use retune_random::Random;
 
 /// How a number is spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::random::Purpose;
+    use retune_random::Purpose;
 
     fn numeric(min: f64, max: f64, step: Option<f64>, scale: Scale) -> Domain {
         Domain::Numeric { min, max, step, scale }

@@ -11,7 +11,7 @@
 //! the same seed says nothing.
 
 use crate::parzen::Parzen;
-use crate::random::Random;
+use retune_random::Random;
 use crate::space::{Parameter, Point};
 
 /// Trials that are drawn at random before the densities say anything.
@@ -115,7 +115,7 @@ mod tests {
             (0..30).map(|trial| measured(f64::from(trial % 3), 0, if trial % 3 == 1 { 0.0 } else { 1.0 })).collect();
         let hits = (0..50)
             .filter(|stream| {
-                let mut random = Random::new(crate::random::Purpose::Trial, 1, *stream);
+                let mut random = Random::new(retune_random::Purpose::Trial, 1, *stream);
                 propose(&space, &history, &mut random).unwrap() == [1.0]
             })
             .count();

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tests::job::said;
+use tests::job::{fails, succeeds};
 use tests::{Golden, Job, Result, golden};
 
 /// The command that fine-tunes into `output` under these assignments, with a line of the log for each step.
@@ -34,25 +34,6 @@ fn finetune(job: &Job, output: &str, assignments: &[&str]) -> Command {
 /// The command that goes on with a run.
 fn resume(job: &Job, run: &str) -> Command {
     job.command(&["finetune", "--resume", run])
-}
-
-/// What a command says that must succeed.
-#[track_caller]
-fn succeeds(mut command: Command) -> Result<String> {
-    let output = command.output()?;
-    assert!(output.status.success(), "{:?}: {}", output.status, said(&output));
-    Ok(said(&output))
-}
-
-/// What a command says that must end with exit code 2: no panic, and one message.
-#[track_caller]
-fn fails(mut command: Command) -> Result<String> {
-    let output = command.output()?;
-    let said = said(&output);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
-    assert_eq!(said.lines().filter(|line| line.starts_with("error:")).count(), 1, "{said}");
-    Ok(said)
 }
 
 /// The lines of a run's log, without speeds.

@@ -12,7 +12,7 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tests::job::said;
+use tests::job::succeeds;
 use tests::{Job, Result};
 
 use server::{Dataset, FakeHub};
@@ -71,14 +71,6 @@ fn finetune(job: &Job, hub: &FakeHub, out: &str, data: &str) -> Result<Command> 
     let file = format!("{out}.toml");
     job.write(&file, recipe)?;
     Ok(with(job, hub, job.command(&["finetune", "--recipe", &file, "--output", out])))
-}
-
-/// What a command says that must succeed.
-#[track_caller]
-fn succeeds(mut command: Command) -> Result<String> {
-    let output = command.output()?;
-    assert!(output.status.success(), "{:?}: {}", output.status, said(&output));
-    Ok(said(&output))
 }
 
 #[track_caller]

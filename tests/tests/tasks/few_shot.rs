@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::job::said;
+use tests::job::{said, succeeds};
 use tests::{Job, Result};
 
 /// The command that trains both stages into `output`, some steps each.
@@ -18,13 +18,6 @@ fn finetune(job: &Job, output: &str, more: &[&str]) -> Command {
     }
     command.args(more);
     command
-}
-
-#[track_caller]
-fn succeeds(mut command: Command) -> Result<String> {
-    let output = command.output()?;
-    assert!(output.status.success(), "{:?}: {}", output.status, said(&output));
-    Ok(said(&output))
 }
 
 fn json_of(job: &Job, path: &str) -> Result<Value> {

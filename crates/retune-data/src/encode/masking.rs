@@ -10,12 +10,10 @@
 
 use std::ops::Range;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::RngCore;
+use retune_random::{Purpose, Random};
 
 use super::IGNORED_LABEL;
 use super::blocks::Piece;
-use crate::random::{Purpose, below, generator, shuffle};
 
 /// How tokens are masked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,19 +43,18 @@ impl Masking {
     /// Masks one sequence. `row` is its place in the data set; with the epoch it decides what is drawn, whatever batch
     /// the sequence stands in. Special tokens are never chosen. A token without a piece counts as special.
     pub fn apply(&self, ids: &[u32], pieces: &[Piece], epoch: u64, row: usize) -> Masked {
-        let mut generator = generator(Purpose::Masking, self.seed, epoch);
-        generator.set_stream(row as u64);
+        let mut random = Random::new(Purpose::Masking, self.seed, epoch).substream(row as u64);
         let mut masked = Masked { ids: ids.to_vec(), labels: vec![IGNORED_LABEL; ids.len()] };
         let pieces = &pieces[..pieces.len().min(ids.len())];
         let chosen = match self.whole_word {
-            true => self.choose_words(pieces, &mut generator),
-            false => self.choose_tokens(pieces, &mut generator),
+            true => self.choose_words(pieces, &mut random),
+            false => self.choose_tokens(pieces, &mut random),
         };
         for position in chosen {
             masked.labels[position] = ids[position].into();
-            masked.ids[position] = match uniform(&mut generator) {
+            masked.ids[position] = match random.unit() {
                 draw if draw < 0.8 => self.mask_id,
-                draw if draw < 0.9 && self.vocabulary > 0 => below(self.vocabulary.into(), &mut generator) as u32,
+                draw if draw < 0.9 && self.vocabulary > 0 => random.below(self.vocabulary as usize) as u32,
                 draw if draw < 0.9 => self.mask_id,
                 _ => ids[position],
             };
@@ -65,16 +62,16 @@ impl Masking {
         masked
     }
 
-    fn choose_tokens(&self, pieces: &[Piece], generator: &mut ChaCha8Rng) -> Vec<usize> {
+    fn choose_tokens(&self, pieces: &[Piece], random: &mut Random) -> Vec<usize> {
         let candidates = (0..pieces.len()).filter(|&position| pieces[position] != Piece::Special);
-        candidates.filter(|_| uniform(generator) < self.probability).collect()
+        candidates.filter(|_| random.unit() < self.probability).collect()
     }
 
-    fn choose_words(&self, pieces: &[Piece], generator: &mut ChaCha8Rng) -> Vec<usize> {
+    fn choose_words(&self, pieces: &[Piece], random: &mut Random) -> Vec<usize> {
         let mut words = words(pieces);
         let tokens: usize = words.iter().map(Range::len).sum();
         let wanted = ((tokens as f64 * self.probability).round_ties_even() as usize).max(1);
-        shuffle(&mut words, generator);
+        random.shuffle(&mut words);
         let mut chosen = Vec::new();
         for word in &words {
             if chosen.len() + word.len() <= wanted {
@@ -99,11 +96,6 @@ fn words(pieces: &[Piece]) -> Vec<Range<usize>> {
         }
     }
     words
-}
-
-/// A number of 0 to 1, without 1, of which 53 bits are random.
-fn uniform(generator: &mut ChaCha8Rng) -> f64 {
-    (generator.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]

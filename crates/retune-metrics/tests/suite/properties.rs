@@ -219,13 +219,11 @@ fn a_mean_keeps_small_losses_beside_large_ones() {
 /// percentile interval promises for 200 examples.)
 #[test]
 fn an_interval_holds_the_truth_about_as_often_as_it_says() {
-    use rand_chacha::rand_core::{RngCore, SeedableRng};
-
     const TRUTH: f64 = 0.8;
-    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1993);
+    let mut random = retune_random::Random::seeded(1993);
     let mut held = 0;
     for repetition in 0..500 {
-        let right = (0..200).map(|_| (random.next_u32() as f64) < TRUTH * u32::MAX as f64);
+        let right = (0..200).map(|_| random.unit() < TRUTH);
         let drawn = ConfusionMatrix::from_pairs(2, right.map(|right| (0, usize::from(!right)))).unwrap();
         let interval = Bootstrap::new(300, repetition).unwrap().interval(&drawn, ConfusionMatrix::accuracy).unwrap();
         held += usize::from(interval.low <= TRUTH && TRUTH <= interval.high);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use retune_data::{Form, Wanted, sources};
 use retune_inspect::features::Features;
 use retune_inspect::linear::LogisticRegression;
-use retune_inspect::sample;
 use retune_inspect::tfidf::{Terms, Tfidf};
+use retune_random::{Purpose, Random};
 use retune_recipe::TaskKind;
 use retune_report::{Baseline, BaselineAnswers, Run};
 use retune_train::tasks::data_format;
@@ -33,7 +33,7 @@ pub fn linear_baseline(run: &Run) -> Option<Baseline> {
         return None;
     }
     if rows > MOST_ROWS {
-        let chosen = sample(rows, MOST_ROWS, run.plan.run.seed, 0);
+        let chosen = Random::new(Purpose::Sample, run.plan.run.seed, 0).sample(rows, MOST_ROWS);
         texts = chosen.iter().map(|row| texts[*row].clone()).collect();
         labels = chosen.iter().map(|row| labels[*row]).collect();
     }

@@ -13,7 +13,8 @@ use retune_inspect::near::{NEAR, near_candidates, near_rows};
 use retune_inspect::oddities::Oddities;
 use retune_inspect::shift::{FEWEST_ROWS, shift};
 use retune_inspect::tokens::TokenSurvey;
-use retune_inspect::{Finding, FoundRow, Kind, Severity, Split, sample};
+use retune_inspect::{Finding, FoundRow, Kind, Severity, Split};
+use retune_random::{Purpose, Random};
 use retune_recipe::{Plan, TaskKind};
 
 use super::labels::Labels;
@@ -170,7 +171,8 @@ impl Sample {
     ) -> anyhow::Result<Vec<Self>> {
         let mut samples = Vec::new();
         for (split, _) in &data.splits {
-            let rows = sample(seen.prints.rows_of(*split), settings.max_rows, plan.run.seed, *split as u64);
+            let rows = Random::new(Purpose::Sample, plan.run.seed, *split as u64)
+                .sample(seen.prints.rows_of(*split), settings.max_rows);
             let (mut kept, mut texts, mut labels, mut inputs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             for (row, (selected, _)) in rows.iter().zip(data.select(*split, &rows)?) {
                 // The model cannot read what is not there.

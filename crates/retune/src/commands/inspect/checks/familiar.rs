@@ -2,7 +2,8 @@
 //! drawn by seed. Who does not know a language finds neither easier than the other.
 
 use retune_data::Text;
-use retune_inspect::{Finding, Kind, Severity, Split, sample};
+use retune_inspect::{Finding, Kind, Severity, Split};
+use retune_random::{Purpose, Random};
 use retune_recipe::Plan;
 use retune_train::Event;
 
@@ -34,10 +35,11 @@ pub(super) fn familiarity(
         found.not_checked.push((WHAT, reason));
         return Ok(());
     };
-    let chosen = sample(train.texts.len(), TEXTS, plan.run.seed, 10);
+    let mut random = Random::new(Purpose::Sample, plan.run.seed, 10);
+    let chosen = random.sample(train.texts.len(), TEXTS);
     let texts: Vec<Text> = chosen.iter().map(|row| Text::single(train.texts[*row].as_str())).collect();
     let shuffled: Vec<Text> =
-        chosen.iter().map(|row| Text::single(in_drawn_order(&train.texts[*row], plan.run.seed))).collect();
+        chosen.iter().map(|row| Text::single(in_drawn_order(&train.texts[*row], &mut random))).collect();
     let mut progress = |done, total| terminal.event(Event::Evaluating { done, total });
     let (Some(own), Some(other)) = (reader.read(&texts, &mut progress)?, reader.read(&shuffled, &mut progress)?) else {
         found.not_checked.push((WHAT, "the sampled texts have no tokens".to_owned()));
@@ -68,14 +70,8 @@ pub(super) fn familiarity(
     Ok(())
 }
 
-fn in_drawn_order(text: &str, seed: u64) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let mut left: Vec<usize> = (0..words.len()).collect();
-    let mut order = Vec::with_capacity(words.len());
-    while !left.is_empty() {
-        // A word of those that are left, each as likely as the others.
-        let place = sample(left.len(), 1, seed, 1000 + left.len() as u64).first().copied().unwrap_or(0);
-        order.push(words[left.remove(place)]);
-    }
-    order.join(" ")
+fn in_drawn_order(text: &str, random: &mut Random) -> String {
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    random.shuffle(&mut words);
+    words.join(" ")
 }
