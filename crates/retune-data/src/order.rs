@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use retune_random::{Purpose, Random};
 use crate::tokenize::Tokenized;
+use retune_random::{Purpose, Random};
 
 /// How the rows of an epoch are drawn from those that are trained on.
 ///

@@ -4,8 +4,8 @@ use crate::error::{InspectError, same_length};
 use crate::features::Features;
 use crate::linear::LogisticRegression;
 use crate::probabilities::Probabilities;
-use retune_random::{Purpose, Random};
 use crate::threads;
+use retune_random::{Purpose, Random};
 
 /// Of each row the fold, `0..folds`: the rows of each class in an order drawn by `seed` are dealt out one by one, each class beginning
 /// where the one before it ended; so the sizes of folds, and of each class in them, differ by no more than one.

@@ -15,8 +15,8 @@
 
 use std::f64::consts::{SQRT_2, TAU};
 
-use retune_random::Random;
 use crate::space::Domain;
+use retune_random::Random;
 
 /// Observations that weigh the same as the newest.
 const YOUNG: usize = 25;
@@ -160,8 +160,8 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use retune_random::Purpose;
     use crate::space::Scale;
+    use retune_random::Purpose;
 
     #[derive(Deserialize)]
     struct Case {

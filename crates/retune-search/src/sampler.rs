@@ -1,8 +1,8 @@
 //! What to try next: a function of the seed, the trial's number and the trials before it.
 
-use retune_random::{Purpose, Random};
 use crate::space::{Parameter, Point, nth, size};
 use crate::tpe::{self, Observation};
+use retune_random::{Purpose, Random};
 
 /// How points are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,8 @@
 //! the same seed says nothing.
 
 use crate::parzen::Parzen;
-use retune_random::Random;
 use crate::space::{Parameter, Point};
+use retune_random::Random;
 
 /// Trials that are drawn at random before the densities say anything.
 const STARTUP: usize = 10;
