@@ -37,10 +37,9 @@ use rows::{Backward, Forward};
 pub fn add_norm(x: &Tensor, residual: &Tensor, dropout: &Dropout, norm: &LayerNorm, mode: Mode) -> Tensor {
     match &norm.bias {
         Some(bias) if supports(x, residual, &norm.weight) => {
-            let drops = mode.is_train() && dropout.probability > 0.0;
             let operation = AddNorm {
                 kind: x.kind(),
-                draw: drops.then(|| Draw::new(dropout.probability)),
+                draw: dropout.draw(mode),
                 epsilon: norm.epsilon,
                 keeps: mode.is_train(),
                 kept: None,

@@ -133,16 +133,16 @@ impl Real for f32 {
         const LN2_HIGH: f32 = 0.693_359_4;
         const LN2_LOW: f32 = -2.121_944_4e-4;
         const MAGIC: f32 = 12_582_912.0; // 1.5 · 2²³: adding it rounds to an integer, which its lowest bits then are
-        let x = if self < -87.0 { -87.0 } else { self };
-        let shifted = x * std::f32::consts::LOG2_E + MAGIC;
+        let shifted = self * std::f32::consts::LOG2_E + MAGIC;
         let n = shifted - MAGIC;
-        let r = (x - n * LN2_HIGH) - n * LN2_LOW;
+        let r = (self - n * LN2_HIGH) - n * LN2_LOW;
         let mut polynomial = 1.0 / 5040.0;
         for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
             polynomial = polynomial * r + coefficient;
         }
         // From its bits: a cast would saturate, which keeps the compiler from vectorising.
         let power = f32::from_bits(shifted.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(127) << 23);
+        // Of what is smaller the power was none.
         if self < -87.0 { 0.0 } else { polynomial * power }
     }
 
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn the_exponential_is_exact_to_a_few_units() {
         let mut worst = 0f64;
-        for step in 0..200_000 {
+        for step in 0..=200_000 {
             let x = -87.0 * step as f32 / 200_000.0;
             let exact = f64::from(x).exp();
             worst = worst.max((f64::from(x.exp_of_negative()) - exact).abs() / exact);
@@ -173,5 +173,21 @@ mod tests {
         assert_eq!(0f32.exp_of_negative(), 1.0);
         assert_eq!(f32::NEG_INFINITY.exp_of_negative(), 0.0);
         assert_eq!((-1e30f32).exp_of_negative(), 0.0);
+        assert_eq!((-87.00001f32).exp_of_negative(), 0.0);
+        assert!(f32::NAN.exp_of_negative().is_nan());
+    }
+
+    /// Numbers, ties of both parities, numbers that round to infinity or are none, and NaN of all sorts.
+    #[test]
+    fn float32_is_narrowed_as_half_narrows_it() {
+        for high in 0..=u16::MAX {
+            for low in [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF] {
+                let wide = f32::from_bits(u32::from(high) << 16 | low);
+                let (found, expected) = (<bf16 as Stored>::narrow(wide), bf16::from_f32(wide));
+                let same = found.to_bits() == expected.to_bits() || (found.is_nan() && wide.is_nan());
+                assert!(same, "{:08x}: {found:?}, not {expected:?}", wide.to_bits());
+            }
+            assert_eq!(bf16::from_bits(high).widen().to_bits(), u32::from(high) << 16);
+        }
     }
 }

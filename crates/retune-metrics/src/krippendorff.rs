@@ -90,8 +90,9 @@ impl KrippendorffAlpha {
             return Ok(());
         }
         let pairs = self.pairs.entry(m).or_insert_with(|| vec![0; values * values]);
-        for c in (0..values).filter(|c| counts[*c] > 0) {
-            for k in (0..values).filter(|k| counts[*k] > 0) {
+        let given: Vec<usize> = (0..values).filter(|value| counts[*value] > 0).collect();
+        for &c in &given {
+            for &k in &given {
                 pairs[c * values + k] += counts[c] * (counts[k] - u64::from(c == k));
             }
         }

@@ -83,7 +83,7 @@ fn best_inverse(margins: &[f64], classes: usize) -> f64 {
     }
     // From 100 down to what is lost beside 0.01 in double precision.
     for _ in 0..60 {
-        let middle = low + (high - low) / 2.0;
+        let middle = f64::midpoint(low, high);
         if Likelihood::at(middle, margins, classes).slope < 0.0 {
             low = middle;
         } else {

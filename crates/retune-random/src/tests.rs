@@ -24,6 +24,9 @@ fn draws_are_what_they_were() {
     let mut row = Random::new(Purpose::Masking, 42, 3).substream(7);
     assert_eq!([row.bits(), row.bits()], [3872938212071232229, 7537363169095163529]);
     assert_eq!(Random::seeded(42).bits(), 12578764544318200737);
+    // The lowest bits of its words of 32.
+    let mut coins = Random::seeded(42);
+    assert_eq!([(); 8].map(|()| coins.coin()), [true, true, false, false, false, false, false, true]);
 }
 
 #[test]
@@ -95,8 +98,10 @@ fn numbers_have_their_distributions() {
 
     let heads = (0..DRAWS).filter(|_| random.coin()).count();
     assert!(heads.abs_diff(DRAWS / 2) < 354, "{heads}");
-    let middle = (0..DRAWS).map(|_| random.between(-1.0, 3.0)).inspect(|x| assert!((-1.0..=3.0).contains(x)));
-    assert!((middle.sum::<f64>() / DRAWS as f64 - 1.0).abs() < 0.041);
+    let between: Vec<f64> = (0..DRAWS).map(|_| random.between(-1.0, 3.0)).collect();
+    assert!(between.iter().all(|x| (-1.0..=3.0).contains(x)));
+    let variance = between.iter().map(|x| (x - 1.0).powi(2)).sum::<f64>() / DRAWS as f64;
+    assert!((between.iter().sum::<f64>() / DRAWS as f64 - 1.0).abs() < 0.041 && (variance - 4.0 / 3.0).abs() < 0.05);
 
     let mut counts = [0_usize; 3];
     (0..DRAWS).for_each(|_| counts[random.weighted(&[1.0, 0.0, 3.0])] += 1);

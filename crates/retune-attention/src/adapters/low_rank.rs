@@ -71,8 +71,7 @@ impl LinearAdapter for LowRank {
         };
         let ratio = self.ratio(magnitude, layer); // [out]
         let projected = x.linear(&layer.weight, None::<&Tensor>); // […, out]
-        let drops = mode.is_train() && self.dropout.probability > 0.0;
-        let turned = match drops {
+        let turned = match self.dropout.drops(mode) {
             true => &projected + (&ratio - 1.0) * read.linear(&layer.weight, None::<&Tensor>) + &ratio * change,
             false => &ratio * (&projected + change),
         };

@@ -49,7 +49,7 @@ fn magnitude_ratio(magnitude: &Tensor, directions: &Tensor, over: i64) -> Tensor
 
 /// `x` in the type of `like`: what an adapter's float32 parameters have widened under autocast becomes narrow again.
 fn as_kind_of(x: Tensor, like: &Tensor) -> Tensor {
-    if x.kind() == like.kind() { x } else { x.to_kind(like.kind()) }
+    x.to_kind(like.kind())
 }
 
 /// The norms from which DoRA starts, which leave the layer what it is: of `W: [out, in]` over `in`, or of a table

@@ -87,3 +87,68 @@ fn the_number_of_threads_changes_nothing() {
     };
     assert!(run(1).iter().zip(run(2)).all(|(one, two)| one.equal(&two)));
 }
+
+/// Each kind and shape by itself: what the kernel does not compute on goes step by step.
+#[test]
+fn the_kernel_takes_rows_of_one_precision_on_the_processor() {
+    let of = |shape: &[i64], kind| Tensor::zeros(shape, (kind, Device::Cpu));
+    let takes =
+        |x: Kind, residual: Kind, weight: Kind| supports(&of(&[4, 6], x), &of(&[4, 6], residual), &of(&[6], weight));
+    let (half, bf16, float, double) = (Kind::Half, Kind::BFloat16, Kind::Float, Kind::Double);
+    for kinds in [[float; 3], [double; 3], [bf16, float, float]] {
+        assert!(takes(kinds[0], kinds[1], kinds[2]), "{kinds:?}");
+    }
+    for kinds in [
+        [half; 3],
+        [bf16; 3],
+        [bf16, float, bf16],
+        [bf16, bf16, float],
+        [float, double, double],
+        [double, double, float],
+    ] {
+        assert!(!takes(kinds[0], kinds[1], kinds[2]), "{kinds:?}");
+    }
+    let shaped =
+        |x: &[i64], residual: &[i64], weight: i64| supports(&of(x, float), &of(residual, float), &of(&[weight], float));
+    assert!(shaped(&[2, 3, 6], &[2, 3, 6], 6));
+    assert!(!shaped(&[3, 6], &[1, 6], 6) && !shaped(&[3, 6], &[3, 6], 3) && !shaped(&[0, 6], &[0, 6], 6));
+}
+
+/// In half precision throughout there is no kernel, and no norm to add to either: all of it is libtorch's.
+#[test]
+fn other_types_go_step_by_step() {
+    let case = Case::new(7, 12, Kind::Float);
+    let narrow = |tensor: &Tensor| tensor.detach().to_kind(Kind::BFloat16);
+    let norm =
+        LayerNorm { weight: narrow(&case.norm.weight), bias: case.norm.bias.as_ref().map(narrow), epsilon: 1e-5 };
+    let dropout = Dropout { probability: 0.0 };
+    let inputs = [narrow(&case.x), narrow(&case.residual)];
+    let found = add_norm(&inputs[0], &inputs[1], &dropout, &norm, Mode::Train);
+    assert_eq!(found.kind(), Kind::BFloat16);
+    assert!(found.equal(&plain(&inputs[0], &inputs[1], &dropout, &norm, Mode::Train)));
+}
+
+#[test]
+fn nothing_is_dropped_in_evaluation() {
+    let case = Case::new(9, 20, Kind::Float);
+    let dropout = Dropout { probability: 0.5 };
+    let run = |dropout: &Dropout, mode| add_norm(&case.x, &case.residual, dropout, &case.norm, mode);
+    assert!(run(&dropout, Mode::Evaluate).equal(&run(&Dropout { probability: 0.0 }, Mode::Train)));
+}
+
+/// What the operation itself says to autograd, which would mend a gradient of another type, at a cost.
+#[test]
+fn gradients_are_of_the_types_of_their_inputs_and_inputs_are_let_go() {
+    for kind in [Kind::Double, Kind::Float, Kind::BFloat16] {
+        let case = Case::new(5, 8, kind);
+        let inputs = [&case.x, &case.residual, &case.norm.weight, case.norm.bias.as_ref().unwrap()].map(Tensor::detach);
+        for keeps in [true, false] {
+            let mut operation = AddNorm { kind, draw: None, epsilon: 1e-5, keeps, kept: None };
+            let output = operation.forward(&inputs);
+            assert_eq!((operation.keeps_inputs(), operation.kept.is_some()), (!keeps, keeps));
+            let gradients = operation.backward(&inputs, &output, &[true; 4]);
+            let kinds = |tensors: &[Tensor]| tensors.iter().map(Tensor::kind).collect::<Vec<_>>();
+            assert_eq!(kinds(&gradients), kinds(&inputs));
+        }
+    }
+}

@@ -19,7 +19,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Attention, Pairing, Visibility};
 use crate::dropout::Draw;
 use crate::real::Real;
-use crate::{Mode, SequenceLayout, runs_of_pairs};
+use crate::{Dropout, Mode, SequenceLayout, runs_of_pairs};
 use kernel::{Head, Scratch, backward, forward};
 
 /// Why a loop on libtorch's threads has no error to report.
@@ -56,8 +56,6 @@ fn is_scattered(q: &Tensor, pairing: &Pairing<'_>) -> bool {
 pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mode: Mode) -> Tensor {
     assert!(pairing.bias.is_none(), "packed attention has no bias");
     assert_eq!(pairing.queries.sequences(), pairing.keys.sequences(), "sequences of queries and of keys");
-    let probability = attention.dropout_in(mode);
-    let dropout = (probability > 0.0).then(|| Draw::new(probability));
     let operation = Packed {
         queries: offsets(pairing.queries),
         keys: offsets(pairing.keys),
@@ -66,7 +64,7 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, attenti
         size: q.size()[2] as usize,
         scale: attention.scale_for(q.size()[2]),
         visibility: attention.visibility,
-        dropout,
+        dropout: Dropout { probability: attention.dropout }.draw(mode),
     };
     // Under autocast the sums are float32 all the same.
     let wide = if q.kind() == Kind::Double { Kind::Double } else { Kind::Float };

@@ -78,3 +78,36 @@ fn mix(mut x: u32) -> u32 {
     x = (x ^ (x >> 15)).wrapping_mul(0x846C_A68B);
     x ^ (x >> 16)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which of 64 places are kept, the first of them in the lowest bit.
+    fn kept(probability: f64, seed: u64, part: u64, start: u32) -> u64 {
+        let mut numbers = [1.0; 64];
+        Draw { probability, seed }.part(part).apply(start, &mut numbers);
+        let gain = 1.0 / (1.0 - probability);
+        assert!(numbers.iter().all(|number| *number == 0.0 || *number == gain), "{numbers:?}");
+        numbers.iter().enumerate().map(|(place, number)| u64::from(*number != 0.0) << place).sum()
+    }
+
+    /// From the two published hashes in Python: a run that was begun with an older version goes on to the same bits.
+    #[test]
+    fn fates_are_what_they_were() {
+        assert_eq!(kept(0.5, 42, 0, 0), 0xcbb0_4bd7_822f_9729);
+        assert_eq!(kept(0.1, 42, 3, 0), 0xfefe_ffff_f7ff_ffdf);
+        assert_eq!(kept(0.9, (1 << 62) + 5, 1 << 40, u32::MAX - 19), 0x8000_c000_0121_0001);
+    }
+
+    /// Chunk by chunk and from one slice to another the fates are those of one slice.
+    #[test]
+    fn another_slice_has_the_same_fates() {
+        let fates = Draw { probability: 0.4, seed: 7 }.part(1);
+        let from: Vec<f64> = (0..5 * HELD + 3).map(|place| place as f64).collect();
+        let (mut within, mut into) = (from.clone(), vec![0.0; from.len()]);
+        fates.apply(9, &mut within);
+        fates.apply_into::<f64, f64>(9, &from, &mut into);
+        assert_eq!(within, into);
+    }
+}

@@ -34,15 +34,25 @@ pub struct Dropout {
 impl Dropout {
     /// The result has the shape of `x`; in evaluation it is `x`.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
-        let drops = mode.is_train() && self.probability > 0.0;
-        if !drops || !supports(x) {
+        if !supports(x) {
             return x.dropout(self.probability, mode.is_train());
         }
-        match apply(Dropped { draw: Draw::new(self.probability) }, &[x.contiguous()]) {
+        let Some(draw) = self.draw(mode) else { return x.shallow_clone() };
+        match apply(Dropped { draw }, &[x.contiguous()]) {
             Ok(dropped) => dropped,
             #[expect(clippy::panic, reason = "a wrong shape inside forward is a bug, as in every operation of tch")]
             Err(error) => panic!("dropout: {error}"),
         }
+    }
+
+    /// Whether anything is dropped.
+    pub(crate) fn drops(&self, mode: Mode) -> bool {
+        mode.is_train() && self.probability > 0.0
+    }
+
+    /// What is dropped this time. Where nothing is, the generator stays as it was.
+    pub(crate) fn draw(&self, mode: Mode) -> Option<Draw> {
+        self.drops(mode).then(|| Draw::new(self.probability))
     }
 }
 
@@ -119,6 +129,23 @@ mod tests {
     /// The factors of a million elements, by an input of ones.
     fn factors(dropout: Dropout, kind: Kind) -> Tensor {
         dropout.forward(&Tensor::ones([1000, 1000], (kind, Device::Cpu)), Mode::Train).to_kind(Kind::Double)
+    }
+
+    #[test]
+    fn nothing_is_drawn_where_nothing_is_dropped() {
+        let drawn = |probability, mode| Dropout { probability }.draw(mode).is_some();
+        assert!(drawn(0.1, Mode::Train) && !drawn(0.0, Mode::Train));
+        assert!(!drawn(0.1, Mode::Evaluate) && !drawn(0.0, Mode::Evaluate));
+    }
+
+    #[test]
+    fn other_types_are_left_to_libtorch() {
+        let x = Tensor::ones([100, 10], (Kind::Half, Device::Cpu));
+        assert!(!supports(&x) && supports(&x.to_kind(Kind::BFloat16)));
+        let dropped = Dropout { probability: 0.5 }.forward(&x, Mode::Train);
+        assert_eq!(dropped.kind(), Kind::Half);
+        assert!(dropped.eq(0.0).logical_or(&dropped.eq(2.0)).all().int64_value(&[]) == 1);
+        assert!(!Dropped { draw: Draw::new(0.5) }.keeps_inputs());
     }
 
     #[test]

@@ -114,7 +114,8 @@ proptest! {
     #[test]
     fn factors_multiply_inputs_or_outputs(seed in any::<i64>()) {
         let [x, weight, bias, ..] = drawn(seed);
-        let (inputs, outputs) = (randn([1, 5]), randn([4, 1]));
+        // In any shape.
+        let (inputs, outputs) = (randn([5]), randn([4, 1]));
         let with = |t: &[Tensor], rescaled| layer(&t[1], Some(&t[2]), Rescaling { factors: t[3].shallow_clone(), rescaled });
         let copy = |factors: &Tensor| [&x, &weight, &bias, factors].map(Tensor::shallow_clone);
         assert_same(
@@ -184,4 +185,23 @@ fn dropout_reaches_the_adapter_alone_and_in_training_alone() {
     let a = a.zeros_like();
     let adapted = layer(&weight, Some(&bias), low_rank(&a, &b, None, 0.5));
     assert!(adapted.forward(&x, Mode::Train).equal(&adapted.plain(&x)), "dropout reaches the layer itself");
+}
+
+/// In training DoRA's magnitudes multiply what the layer makes of the dropped inputs, and of the others as they are it makes
+/// what it did (equation of `peft` 0.19's `DoraLinearLayer`). The result is linear in the dropped inputs, of which there are
+/// fewer than outputs: solved for them, it gives each input doubled or none.
+#[test]
+fn dropped_inputs_reach_the_magnitudes_and_no_others_do() {
+    seed_of_draws(9);
+    let [x, weight, bias, a, b, m] =
+        [randn([50, 3]), randn([4, 3]), randn([4]), randn([2, 3]), randn([4, 2]), randn([4]).abs() + 0.5];
+    let adapted = layer(&weight, Some(&bias), low_rank(&a, &b, Some(&m), 0.5));
+    let change = b.matmul(&a) * 0.7; // [out, in]
+    let ratio = (&m / norms(&(&weight + &change), 1)).unsqueeze(1); // [out, 1]
+    let of_dropped = (&ratio - 1.0) * &weight + &ratio * change; // [out, in]
+    let rest = adapted.forward(&x, Mode::Train) - x.matmul(&weight.tr()) - &bias;
+    let dropped = rest.matmul(&of_dropped.linalg_pinv(1e-12, false).tr()); // [n, in]
+    let (none, doubled) = (dropped.abs().lt(1e-9), (&dropped - &x * 2.0).abs().lt(1e-9));
+    assert!(none.logical_or(&doubled).all().int64_value(&[]) == 1, "{dropped:?}");
+    assert!(none.any().int64_value(&[]) == 1 && doubled.any().int64_value(&[]) == 1);
 }

@@ -349,3 +349,23 @@ fn a_layout_pairs_with_itself() {
     assert!(own.equal(&paired));
     assert!(Pairing::from(&layout).bias.is_none());
 }
+
+/// Each of two recordings, one within the other, has its own calls; and afterwards, come what may, nobody listens.
+#[test]
+fn recordings_within_each_other_keep_their_own() {
+    let layout = SequenceLayout::from_lengths(&[2]);
+    let x = randn([2, 1, 4]);
+    let call = || drop(attend(&x, &x, &x, &layout, &Attention::default(), Mode::Evaluate));
+    let (inner, outer) = recording_weights(|| {
+        call();
+        let (_, inner) = recording_weights(call);
+        call();
+        let panics = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            recording_weights(|| -> () { panic!("while it records") })
+        }));
+        assert!(panics.is_err());
+        call();
+        inner.len()
+    });
+    assert_eq!((inner, outer.len()), (1, 3));
+}

@@ -80,6 +80,7 @@ fn what_cannot_be_measured_is_said() {
         wilson_interval(1.5, 10.0, 0.95).unwrap_err(),
         wilson_interval(0.5, 0.0, 0.95).unwrap_err(),
         wilson_interval(0.5, 10.0, 1.0).unwrap_err(),
+        wilson_interval(0.5, 10.0, 0.0).unwrap_err(),
     ]);
     expect![[r#"
         the number of categories is 0; it must be at least 1
@@ -100,6 +101,7 @@ fn what_cannot_be_measured_is_said() {
         the share is 1.5; it must be from 0 to 1
         the number of examples is 0; it must be above 0
         the level is 1; it must be above 0 and below 1
+        the level is 0; it must be above 0 and below 1
     "#]]
     .assert_eq(&errors.iter().map(|error| format!("{error}\n")).collect::<String>());
 }
@@ -112,6 +114,7 @@ fn preferences_count_and_merge() {
     assert_eq!(test, SignTest { wins: 2, losses: 1, ties: 1 });
     test.merge(&SignTest { wins: 7, losses: 1, ties: 5 });
     // 9 of 11: 2 (1 + 11 + 55) / 2¹¹.
+    assert_eq!(test, SignTest { wins: 9, losses: 2, ties: 6 });
     assert!((test.exact_p() - 134.0 / 2048.0).abs() < 1e-15);
     assert_eq!(SignTest { ties: 3, ..SignTest::new() }.exact_p(), 1.0);
 }

@@ -236,3 +236,22 @@ fn a_clear_difference_is_significant() {
     assert!(tested.difference.low > 0.5 && tested.difference.high < 1.0);
     assert_eq!(randomization_test(&differences, 999, 1), Ok(0.001));
 }
+
+/// Resamples as far from what was observed as that is from nothing are as extreme: in tenths the sums are rounded, some up and some
+/// down, and in whole numbers they are not.
+#[test]
+fn resamples_as_extreme_as_what_was_observed_count() {
+    let tenths = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut sums = Vec::new(); // what was observed, and each resample
+    let statistic = |drawn: &[usize]| {
+        sums.push(drawn.iter().map(|example| tenths[*example]).sum::<i32>());
+        Ok(drawn.iter().map(|example| f64::from(tenths[*example]) * 0.1).sum())
+    };
+    let tested = Bootstrap::new(999, 5).unwrap().paired(tenths.len(), statistic).unwrap();
+    let (observed, resampled) = (sums[0], &sums[1..]);
+    let distance = |sum: &&i32| (**sum - observed).abs();
+    let ties = resampled.iter().filter(|sum| distance(sum) == observed).count();
+    let extreme = resampled.iter().filter(|sum| distance(sum) >= observed).count();
+    assert!(ties > 10 && extreme > ties, "{ties} of {extreme}");
+    assert_eq!(tested.p_value, (extreme + 1) as f64 / 1000.0);
+}
