@@ -100,6 +100,14 @@ mod tests {
         assert_eq!(kept(0.9, (1 << 62) + 5, 1 << 40, u32::MAX - 19), 0x8000_c000_0121_0001);
     }
 
+    /// The first place has this hash, and is dropped where the probability is more than its share of 2³².
+    #[test]
+    fn a_place_is_dropped_where_its_hash_is_below_the_probability() {
+        const HASH: f64 = 2_647_224_004.0; // 0x9dc9_6ec4
+        let first = |hash: f64| kept(hash / 4_294_967_296.0, 42, 0, 0) & 1;
+        assert_eq!((first(HASH), first(HASH + 1.0)), (1, 0));
+    }
+
     /// Chunk by chunk and from one slice to another the fates are those of one slice.
     #[test]
     fn another_slice_has_the_same_fates() {

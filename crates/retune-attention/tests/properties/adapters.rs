@@ -136,7 +136,7 @@ proptest! {
     fn what_is_merged_computes_the_same(seed in any::<i64>(), with_bias in any::<bool>()) {
         let [x, weight, bias, a, b, m] = drawn(seed);
         let bias = with_bias.then_some(&bias);
-        let (inputs, outputs) = (randn([1, 5]), randn([4, 1]));
+        let (inputs, outputs) = (randn([5]), randn([4, 1]));
         for (what, adapted) in [
             ("LoRA", layer(&weight, bias, low_rank(&a, &b, None, 0.5))),
             ("DoRA", layer(&weight, bias, low_rank(&a, &b, Some(&m), 0.5))),

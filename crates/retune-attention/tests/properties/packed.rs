@@ -23,7 +23,8 @@ fn passes(attend: impl Fn(&[Tensor; 3]) -> Tensor, inputs: &[Tensor; 3]) -> Vec<
 #[test]
 fn single_precision_at_real_sizes_is_as_near_as_libtorchs() {
     let layout = SequenceLayout::from_lengths(&[1, 2, 3, 4, 5, 17, 40, 65, 128]);
-    for (heads, size) in [(3, 32), (2, 64), (1, 80)] {
+    // 20 numbers end within a wide block.
+    for (heads, size) in [(3, 32), (2, 64), (1, 80), (1, 20)] {
         for visibility in VISIBILITIES {
             seed_of_draws(7);
             let double = [(); 3].map(|()| randn([layout.tokens(), heads, size]));

@@ -11,7 +11,7 @@ use crate::attention::Visibility;
 use crate::dropout::Fates;
 use crate::real::Real;
 
-/// Queries whose weights and slopes the backward pass holds at once.
+/// Queries whose weights and slopes the backward pass holds at once: a multiple of [`ROWS`].
 const TILE: usize = 64;
 
 /// Where one head of one sequence lies, and what attention does there.
@@ -62,13 +62,14 @@ pub(super) fn forward<T: Real>(head: &Head, scratch: &mut Scratch<T>, [q, k, v]:
     scratch.weights.resize(ROWS * keys, T::ZERO);
     for first in (0..head.queries).step_by(ROWS) {
         head.scores(q, first, &scratch.turned_keys, &mut scratch.weights);
-        for row in 0..ROWS.min(head.queries - first) {
-            let own = &mut scratch.weights[row * keys..][..keys];
-            head.softmax(first + row, own);
-            head.drop(first + row, own);
+        let rows = first..head.queries.min(first + ROWS);
+        for query in rows.clone() {
+            let own = &mut scratch.weights[(query - first) * keys..][..keys];
+            head.softmax(query, own);
+            head.drop(query, own);
         }
-        let weights = rows_of(&scratch.weights, 0, ROWS, keys, head.keys);
-        head.mix(weights, &scratch.rows, first..head.queries.min(first + ROWS), out);
+        let weights = rows_of(&scratch.weights, 0, keys, head.keys);
+        head.mix(weights, &scratch.rows, rows, out);
     }
 }
 
@@ -106,7 +107,7 @@ pub(super) fn backward<T: Real>(
                 slope(weights, slopes, T::from_f64(head.scale));
                 head.drop(begin + row, weights);
             }
-            let slopes = rows_of(&scratch.slopes, first, tile, keys, head.keys);
+            let slopes = rows_of(&scratch.slopes, first, keys, head.keys);
             head.mix(slopes, &scratch.rows, begin + first..begin + tile.min(first + ROWS), dq);
         }
         for first in (0..head.keys).step_by(ROWS) {
@@ -116,12 +117,13 @@ pub(super) fn backward<T: Real>(
     }
 }
 
-/// `ROWS` rows of `length` numbers from row `first` on; of those that are not there, the last one again.
+/// `ROWS` rows of `length` numbers from row `first` on. Those beyond the last query hold whatever they hold: no other row's sums
+/// see it.
 #[inline(always)]
-fn rows_of<T>(matrix: &[T], first: usize, rows: usize, width: usize, length: usize) -> [&[T]; ROWS] {
+fn rows_of<T>(matrix: &[T], first: usize, width: usize, length: usize) -> [&[T]; ROWS] {
     let mut found = [&matrix[..0]; ROWS];
     for (row, found) in found.iter_mut().enumerate() {
-        *found = &matrix[(first + row).min(rows - 1) * width..][..length];
+        *found = &matrix[(first + row) * width..][..length];
     }
     found
 }
