@@ -12,6 +12,10 @@ use crate::tfidf::{Terms, Tfidf};
 const FOLDS: usize = 5;
 /// Fewer rows say nothing.
 pub const FEWEST_ROWS: usize = 20;
+/// Areas from which on data are said to differ, and to differ much. Where a share s of the rows comes from another source, and these are told
+/// every time and the others never, the area is (1 + s)/2: one row in ten, and every second one.
+const DIFFERS: f64 = 0.55;
+const DIFFERS_MUCH: f64 = 0.75;
 /// Words that are named.
 const WORDS: usize = 8;
 
@@ -116,8 +120,8 @@ impl Shift {
     pub fn finding(&self, split: Split, rows: &[usize]) -> Finding {
         let area = self.area();
         let severity = match area.low {
-            low if low >= 0.75 => Severity::Serious,
-            low if low >= 0.6 => Severity::Warning,
+            low if low >= DIFFERS_MUCH => Severity::Serious,
+            low if low >= DIFFERS => Severity::Warning,
             _ => Severity::Note,
         };
         let shown = |area: &Area| format!("{:.3} [{:.3}, {:.3}]", area.area, area.low, area.high);
@@ -192,6 +196,17 @@ mod tests {
         let finding = found.finding(Split::Test, &(0..200).collect::<Vec<_>>());
         assert!(finding.severity == Severity::Note && finding.rows.is_empty());
         assert!(finding.title.starts_with("test cannot be told from train"), "{}", finding.title);
+    }
+
+    #[test]
+    fn three_rows_in_ten_of_another_source_are_a_difference() {
+        let mut mixed = texts(700, &WORDS, 1);
+        mixed.extend(texts(300, &["zebra", "lion", "ape", "crane"], 2));
+        let finding = shift(&texts(2000, &WORDS, 0), &mixed, None, 7)
+            .unwrap()
+            .finding(Split::Test, &(0..1000).collect::<Vec<_>>());
+        assert_eq!(finding.severity, Severity::Warning, "{}", finding.title);
+        assert!(finding.rows[..300].iter().all(|row| row.row.row >= 700));
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Report {
             return writeln!(text, "nobody has judged yet");
         }
         let judges = self.judges.iter().map(|judge| format!("{} {}", judge.judge, judge.done));
-        writeln!(text, "{} rows judged: {}", self.judged, judges.collect::<Vec<_>>().join(", "))?;
+        writeln!(text, "{} judged: {}", rows(self.judged), judges.collect::<Vec<_>>().join(", "))?;
         if self.unsure > 0 {
             writeln!(text, "{} of {} answers: cannot tell; they count nowhere below", self.unsure, self.answers)?;
         }
@@ -90,9 +90,9 @@ impl Report {
     fn write_agreement(&self, text: &mut String) -> std::fmt::Result {
         let agreement = &self.agreement;
         if self.judges.len() > 1 {
-            writeln!(text, "\nagreement of the judges, on {} rows that two or more have answered", agreement.rows)?;
+            writeln!(text, "\nagreement of the judges, on {} that two or more have answered", rows(agreement.rows))?;
             writeln!(text, "  {:<28} {}", "Krippendorff's alpha", measure(&agreement.krippendorff_alpha))?;
-            let of = format!("Fleiss' kappa ({} rows)", agreement.rows_of_all);
+            let of = format!("Fleiss' kappa ({})", rows(agreement.rows_of_all));
             writeln!(text, "  {of:<28} {}", measure(&agreement.fleiss_kappa))?;
             agreement.pairs.iter().try_for_each(|pair| write_pair(text, pair))?;
         }
@@ -109,7 +109,7 @@ impl Report {
             return Ok(());
         }
         let listed = if count > LISTED { format!(", the first {LISTED}") } else { String::new() };
-        writeln!(text, "\n{count} rows to look at{listed}")?;
+        writeln!(text, "\n{} to look at{listed}", rows(count as u64))?;
         self.disagreements.iter().take(LISTED).try_for_each(|row| write_disagreement(text, row))
     }
 }
@@ -135,9 +135,17 @@ fn write_disagreement(text: &mut String, row: &Disagreement) -> std::fmt::Result
     writeln!(text, "      {}", all.join("; "))
 }
 
+/// `1 row`, `2 rows`.
+fn rows(count: u64) -> String {
+    match count {
+        1 => "1 row".to_owned(),
+        count => format!("{count} rows"),
+    }
+}
+
 fn estimate(estimate: &Estimate) -> String {
     let [share, low, high] = [estimate.share.clamp(0.0, 1.0), estimate.low, estimate.high].map(|share| 100.0 * share);
-    format!("{share:5.1} %  ({low:.1} to {high:.1}), of {} rows", estimate.rows)
+    format!("{share:5.1} %  ({low:.1} to {high:.1}), of {}", rows(estimate.rows))
 }
 
 fn measure(measure: &Measure) -> String {

@@ -56,10 +56,12 @@ pub(super) fn bar(share: f64) -> Markup {
 
 /// A key figure.
 pub(super) fn tile(value: &str, what: &str, more: &str) -> Markup {
+    // Longer than a number: a duration.
+    let long = value.chars().count() > 7;
     html! {
         div.tile {
             span.what { (what) }
-            span.value { (value) }
+            span.value.long[long] { (value) }
             @if !more.is_empty() { span.more { (more) } }
         }
     }
