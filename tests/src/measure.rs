@@ -139,6 +139,7 @@ pub fn training(
     let (mut losses, mut rates, mut norms) = (Vec::new(), Vec::new(), Vec::new());
     for (step, rows) in (0..).zip(batches) {
         let settings = StepSettings {
+            loss_scale: None,
             computation: computation(),
             learning_rate: numbers.learning_rate * schedule.factor(step),
             max_gradient_norm: numbers.max_gradient_norm,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use retune_attention::{Mode, recording_weights};
 use retune_models::{HeadKind, HeadPolicy, HeadSpec, Model, ModelConfig, Trace};
-use retune_torch::autocast::AutocastGuard;
+use retune_torch::autocast::{AutocastGuard, Narrow};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
@@ -152,7 +152,7 @@ pub fn half_precision(model: &Model, reference: &Reference) -> Result<(f64, f64)
     let _no_grad = tch::no_grad_guard();
     let input = reference.input()?;
     let single = model.forward(&input, Mode::Evaluate);
-    let guard = AutocastGuard::bfloat16(Device::Cpu)?;
+    let guard = AutocastGuard::to(Narrow::Bfloat16, Device::Cpu)?;
     let half = model.forward(&input, Mode::Evaluate).to_kind(Kind::Float);
     drop(guard);
     let apart = |a: &Tensor, b: &Tensor| (a - b).square().mean(Kind::Double).sqrt().double_value(&[]);

@@ -10,7 +10,7 @@ use retune_attention::Mode;
 use retune_models::adapters::{AdapterConfig, AdapterKind, AdapterSource, Lora, Targets};
 use retune_models::registry::ARCHITECTURES;
 use retune_models::{HeadKind, HeadPolicy, HeadSpec, LoadOptions, Model, ModelConfig};
-use retune_torch::autocast::AutocastGuard;
+use retune_torch::autocast::{AutocastGuard, Narrow};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 use tests::golden::{ModelDirectory, Weights, save};
@@ -70,7 +70,7 @@ impl Case {
         for (_, tensor) in model.parameters().iter().filter(|(name, _)| name.contains("lora_B")) {
             let _same = tch::no_grad(|| tensor.shallow_clone().uniform_(-0.1, 0.1));
         }
-        let guard = way.autocast.then(|| AutocastGuard::bfloat16(Device::Cpu)).transpose()?;
+        let guard = way.autocast.then(|| AutocastGuard::to(Narrow::Bfloat16, Device::Cpu)).transpose()?;
         let logits = model.forward(&self.reference.input()?, Mode::Train).to_kind(Kind::Float);
         drop(guard);
         let loss = (logits.square() + logits).mean(Kind::Float);

@@ -134,6 +134,8 @@ choices! {
         Fp32 = "fp32",
         /// Matrix products in bfloat16; weights, sums and the optimiser in 32 bits.
         Bf16 = "bf16",
+        /// Matrix products in float16, the loss scaled so that gradients stay within its range; the rest in 32 bits.
+        Fp16 = "fp16",
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{EVIL, classes, folder, named, noise, numbers, run, sets, tags};
+use common::{EVIL, classes, folder, named, noise, numbers, run, sets, tags, texts};
 use retune_report::{Baseline, BaselineAnswers, Column, Grouping, GroupingValues, Run, Table, render};
 use serde_json::json;
 use tempfile::tempdir;
@@ -114,6 +114,22 @@ fn every_task_has_its_own() {
 }
 
 #[test]
+fn labels_that_are_never_given_are_spoken_of() {
+    let at = tempdir().expect("a folder");
+    let says = |name: &str, table| {
+        let path = at.path().join(name);
+        folder(&path, "multi-label", true);
+        render(&[run(&path, table)])
+            .expect("a page")
+            .contains("of the rows are given no label, since none reaches its threshold")
+    };
+    assert!(!says("some", sets(64)));
+    let mut none = sets(64);
+    none[2].1 = texts((0..64).map(|_| "[]".to_owned()));
+    assert!(says("none", none));
+}
+
+#[test]
 fn a_run_that_goes_on_has_its_curves() {
     let at = tempdir().expect("a folder");
     folder(at.path(), "classification", false);
@@ -184,7 +200,7 @@ fn runs_beside_each_other() {
     }
     // Other rows are not compared row by row.
     let mut other = worse.clone();
-    other[0].1 = common::texts((0..60).map(|row| format!("another {row}")));
+    other[0].1 = texts((0..60).map(|row| format!("another {row}")));
     let page = render(&[run(&first, named(&table)), run(&second, named(&other))]).expect("a page");
     assert!(page.contains("were not measured on the same rows"));
 }
@@ -260,9 +276,9 @@ fn what_is_wrong_is_named() {
     let error = Run::read(at.path()).expect_err("not explanations").to_string();
     assert!(error.contains("explanations.json is not as `explain` writes it"), "{error}");
     fs::remove_file(at.path().join("explanations.json")).expect("a file");
-    let error = render(&[run(at.path(), vec![("text", common::texts(["a"]))])]).expect_err("no labels").to_string();
+    let error = render(&[run(at.path(), vec![("text", texts(["a"]))])]).expect_err("no labels").to_string();
     assert!(error.contains("have no column 'label' of texts"), "{error}");
-    assert!(Table::new(vec![("a".into(), common::texts(["x"])), ("b".into(), Column::Numbers(vec![]))]).is_err());
+    assert!(Table::new(vec![("a".into(), texts(["x"])), ("b".into(), Column::Numbers(vec![]))]).is_err());
     assert!(render(&[]).is_err());
 }
 

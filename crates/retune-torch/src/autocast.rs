@@ -1,15 +1,24 @@
-//! Mixed precision: matrix products in bfloat16, the rest as autocast's own lists say.
+//! Mixed precision: matrix products in half as many bits, the rest as autocast's own lists say.
 
 use tch::Device;
 
 use crate::{TorchError, bridge::ffi};
 
-/// While it lives, this thread's operations on `device` run under autocast to bfloat16 (`torch.autocast`). Parameters
+/// The format of the matrix products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Narrow {
+    /// The range of float32, 8 bits of precision.
+    Bfloat16,
+    /// 11 bits of precision; nothing beyond 65,504, and nothing below 6e-8.
+    Float16,
+}
+
+/// While it lives, this thread's operations on `device` run under autocast (`torch.autocast`). Parameters
 /// stay in fp32; their casted copies live until the guard is dropped.
 #[derive(Debug)]
 pub struct AutocastGuard {
     cuda: bool,
-    before: bool,
+    before: ffi::Autocast,
 }
 
 impl AutocastGuard {
@@ -17,28 +26,32 @@ impl AutocastGuard {
     ///
     /// # Errors
     /// libtorch refuses.
-    pub fn bfloat16(device: Device) -> Result<Self, TorchError> {
+    pub fn to(narrow: Narrow, device: Device) -> Result<Self, TorchError> {
         let cuda = device.is_cuda();
-        Ok(Self { cuda, before: ffi::set_autocast_bfloat16(cuda, true)? })
+        let before = ffi::autocast(cuda)?;
+        ffi::set_autocast(cuda, ffi::Autocast { enabled: true, half: narrow == Narrow::Float16 })?;
+        Ok(Self { cuda, before })
     }
 }
 
 impl Drop for AutocastGuard {
     fn drop(&mut self) {
         // Neither call throws for a device whose autocast was switched on above.
-        let _ = ffi::set_autocast_bfloat16(self.cuda, self.before);
-        if !self.before {
+        let _ = ffi::set_autocast(self.cuda, self.before);
+        if !self.before.enabled {
             let _ = ffi::clear_autocast_cache();
         }
     }
 }
 
-/// Whether this thread's operations on a device run under autocast.
+/// To what this thread's operations on a device are cast; `None` where they are not.
 ///
 /// # Errors
 /// libtorch refuses.
-pub fn is_on(device: Device) -> Result<bool, TorchError> {
-    Ok(ffi::is_autocast_enabled(device.is_cuda())?)
+pub fn current(device: Device) -> Result<Option<Narrow>, TorchError> {
+    let autocast = ffi::autocast(device.is_cuda())?;
+    let narrow = if autocast.half { Narrow::Float16 } else { Narrow::Bfloat16 };
+    Ok(autocast.enabled.then_some(narrow))
 }
 
 /// Drops the casted copies of weights that autocast keeps.
@@ -55,14 +68,18 @@ mod tests {
     use tch::{Kind, Tensor};
 
     #[test]
-    fn products_are_bfloat16_only_under_the_guard() {
+    fn products_are_narrow_only_under_a_guard() {
         let a = Tensor::ones([4, 4], (Kind::Float, Device::Cpu));
+        let product = || a.matmul(&a).kind();
         {
-            let _guard = AutocastGuard::bfloat16(Device::Cpu).unwrap();
-            assert_eq!(a.matmul(&a).kind(), Kind::BFloat16);
-            assert!(is_on(Device::Cpu).unwrap());
+            let _outer = AutocastGuard::to(Narrow::Bfloat16, Device::Cpu).unwrap();
+            assert_eq!((product(), current(Device::Cpu).unwrap()), (Kind::BFloat16, Some(Narrow::Bfloat16)));
+            {
+                let _inner = AutocastGuard::to(Narrow::Float16, Device::Cpu).unwrap();
+                assert_eq!((product(), current(Device::Cpu).unwrap()), (Kind::Half, Some(Narrow::Float16)));
+            }
+            assert_eq!(product(), Kind::BFloat16);
         }
-        assert_eq!(a.matmul(&a).kind(), Kind::Float);
-        assert!(!is_on(Device::Cpu).unwrap());
+        assert_eq!((product(), current(Device::Cpu).unwrap()), (Kind::Float, None));
     }
 }

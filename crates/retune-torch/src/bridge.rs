@@ -3,8 +3,18 @@
 use crate::operation::{BoxedOperation, operation_backward, operation_forward, operation_keeps_inputs};
 use crate::parallel::{Work, do_work};
 
+#[allow(unused_qualifications, reason = "cxx derives so")]
 #[cxx::bridge(namespace = "retune")]
 pub(crate) mod ffi {
+    /// How a thread's operations on a kind of device are cast.
+    #[derive(Debug, Clone, Copy)]
+    struct Autocast {
+        /// Whether they are.
+        enabled: bool,
+        /// To float16, and else to bfloat16.
+        half: bool,
+    }
+
     extern "Rust" {
         type BoxedOperation;
         fn operation_forward(operation: &mut BoxedOperation, inputs: &[usize]) -> Result<usize>;
@@ -100,11 +110,11 @@ pub(crate) mod ffi {
         /// Sets the state of a device's default random generator from a tensor of bytes.
         unsafe fn set_generator_state(cuda_index: i32, state: usize) -> Result<()>;
 
-        /// Switches autocast to bfloat16 on or off for this thread; tells whether it was on.
-        fn set_autocast_bfloat16(cuda: bool, enabled: bool) -> Result<bool>;
+        /// How this thread's operations on the device are cast.
+        fn autocast(cuda: bool) -> Result<Autocast>;
 
-        /// Whether this thread's operations on the device run under autocast.
-        fn is_autocast_enabled(cuda: bool) -> Result<bool>;
+        /// Casts this thread's operations on the device so.
+        fn set_autocast(cuda: bool, how: Autocast) -> Result<()>;
 
         /// Drops the casted copies of weights that autocast keeps within a step.
         fn clear_autocast_cache() -> Result<()>;

@@ -3,7 +3,7 @@
 
 use tch::{Device, Tensor};
 
-use crate::autocast::{self, AutocastGuard};
+use crate::autocast::{self, AutocastGuard, Narrow};
 use crate::operation::{Operation, apply};
 use crate::{TorchError, random};
 
@@ -41,7 +41,7 @@ pub fn checkpoint(
         parameters: clones(parameters),
         device,
         draws: random::state(device)?,
-        autocast: autocast::is_on(device)?,
+        autocast: autocast::current(device)?,
     };
     // Parameters are inputs of the operation too: so autograd brings gradients to them.
     apply(checkpoint, &clones(&[inputs, parameters].concat()))
@@ -56,7 +56,7 @@ struct Checkpoint<F> {
     /// The generator's state before the forward pass.
     draws: Vec<u8>,
     /// Whether the forward pass ran under autocast.
-    autocast: bool,
+    autocast: Option<Narrow>,
 }
 
 impl<F: Fn(&[Tensor]) -> Tensor> Checkpoint<F> {
@@ -64,7 +64,7 @@ impl<F: Fn(&[Tensor]) -> Tensor> Checkpoint<F> {
     fn again(&self, inputs: &[Tensor]) -> Result<Tensor, TorchError> {
         let draws = random::state(self.device)?;
         random::set_state(self.device, &self.draws)?;
-        let guard = self.autocast.then(|| AutocastGuard::bfloat16(self.device)).transpose()?;
+        let guard = self.autocast.map(|narrow| AutocastGuard::to(narrow, self.device)).transpose()?;
         let output = (self.function)(inputs);
         drop(guard);
         random::set_state(self.device, &draws)?;
@@ -97,7 +97,7 @@ impl<F: Fn(&[Tensor]) -> Tensor> Checkpoint<F> {
 impl<F: Fn(&[Tensor]) -> Tensor + Send> Operation for Checkpoint<F> {
     fn forward(&mut self, given: &[Tensor]) -> Tensor {
         let output = (self.function)(&given[..self.inputs]);
-        if self.autocast {
+        if self.autocast.is_some() {
             // The weights that were cast in here lead to no gradients, and others may read the same weights.
             or_panic(autocast::clear());
         }
@@ -140,7 +140,7 @@ mod tests {
     fn gradients(recompute: bool, leaves: &[Tensor], autocast: bool) -> (Vec<Tensor>, Vec<u8>) {
         random::seed(11);
         let [x, other, weights @ ..] = leaves else { panic!("leaves") };
-        let guard = autocast.then(|| AutocastGuard::bfloat16(Device::Cpu).unwrap());
+        let guard = autocast.then(|| AutocastGuard::to(Narrow::Bfloat16, Device::Cpu).unwrap());
         let mut last = x.shallow_clone();
         for weight in weights {
             let inputs = [last.alias(), other.alias()];

@@ -187,15 +187,16 @@ void set_generator_state(std::int32_t cuda_index, std::size_t state) {
   target.set_state(tensor(state));
 }
 
-bool set_autocast_bfloat16(bool cuda, bool enabled) {
+Autocast autocast(bool cuda) {
   const auto device = cuda ? at::kCUDA : at::kCPU;
-  const bool before = at::autocast::is_autocast_enabled(device);
-  at::autocast::set_autocast_dtype(device, at::kBFloat16);
-  at::autocast::set_autocast_enabled(device, enabled);
-  return before;
+  return {at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device) == at::kHalf};
 }
 
-bool is_autocast_enabled(bool cuda) { return at::autocast::is_autocast_enabled(cuda ? at::kCUDA : at::kCPU); }
+void set_autocast(bool cuda, Autocast how) {
+  const auto device = cuda ? at::kCUDA : at::kCPU;
+  at::autocast::set_autocast_dtype(device, how.half ? at::kHalf : at::kBFloat16);
+  at::autocast::set_autocast_enabled(device, how.enabled);
+}
 
 void clear_autocast_cache() { at::autocast::clear_cache(); }
 

@@ -8,6 +8,7 @@
 
 namespace retune {
 
+struct Autocast;
 struct BoxedOperation;
 struct Work;
 
@@ -32,8 +33,8 @@ std::size_t efficient_attention(std::size_t q, std::size_t k, std::size_t v, std
                                 double dropout, double scale, bool causal);
 std::size_t generator_state(std::int32_t cuda_index);
 void set_generator_state(std::int32_t cuda_index, std::size_t state);
-bool set_autocast_bfloat16(bool cuda, bool enabled);
-bool is_autocast_enabled(bool cuda);
+Autocast autocast(bool cuda);
+void set_autocast(bool cuda, Autocast how);
 void clear_autocast_cache();
 
 }  // namespace retune

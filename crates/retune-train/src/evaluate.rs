@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use retune_attention::Mode;
 use retune_data::evaluation_batches;
 use retune_recipe::Precision;
-use retune_torch::autocast::AutocastGuard;
+use retune_torch::autocast::{AutocastGuard, Narrow};
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
@@ -30,10 +30,12 @@ pub struct Computation {
 impl Computation {
     /// Under autocast while the guard lives, where the precision asks for it.
     pub(crate) fn autocast(&self) -> Result<Option<AutocastGuard>, TrainError> {
-        Ok(match self.precision {
-            Precision::Fp32 => None,
-            Precision::Bf16 => Some(AutocastGuard::bfloat16(self.device)?),
-        })
+        let narrow = match self.precision {
+            Precision::Fp32 => return Ok(None),
+            Precision::Bf16 => Narrow::Bfloat16,
+            Precision::Fp16 => Narrow::Float16,
+        };
+        Ok(Some(AutocastGuard::to(narrow, self.device)?))
     }
 }
 

@@ -34,6 +34,13 @@ pub enum Event<'a> {
         /// How many were left out so far.
         skipped: u64,
     },
+    /// A step moved nothing, since gradients of the scaled loss were beyond float16's range.
+    Overflow {
+        /// The step, from 1.
+        step: u64,
+        /// What losses are multiplied by from then on.
+        scale: f64,
+    },
     /// A batch did not fit into memory and was computed in smaller parts, as those after it will be.
     Split {
         /// The step, from 1.

@@ -24,6 +24,7 @@ mod features;
 pub mod few_shot;
 mod finish;
 mod gradient_norms;
+pub mod loss_scale;
 pub mod losses;
 pub mod lr_finder;
 pub mod memory;

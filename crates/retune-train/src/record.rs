@@ -55,6 +55,11 @@ pub(crate) fn spike_record(step: u64, loss: f64, mean: f64, rows: &[usize]) -> V
     json!({ "event": "spike", "step": step, "loss": loss, "mean": mean, "rows": rows })
 }
 
+/// A line about a step whose gradients were beyond float16's range, and the scale of the loss from then on.
+pub(crate) fn overflow_record(step: u64, scale: f64) -> Value {
+    json!({ "event": "overflow", "step": step, "loss_scale": scale })
+}
+
 /// A line about a batch that was left out.
 pub(crate) fn skipped_record(step: u64, rows: &[usize], skipped: u64) -> Value {
     json!({ "event": "skipped", "step": step, "rows": rows, "skipped": skipped })

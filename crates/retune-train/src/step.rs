@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 
 use retune_models::PackedInput;
 use retune_recipe::NonFinite;
-use retune_torch::optim::{global_norm, norms, scale};
+use retune_torch::optim::{global_norm, norms, scale, scale_by};
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
 use crate::batch::to_input;
 use crate::evaluate::Computation;
 use crate::features::Features;
+use crate::loss_scale::LossScale;
 use crate::memory::within_memory;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
@@ -34,6 +35,8 @@ pub struct StepSettings {
     pub embedding_noise: Option<f64>,
     /// Whether the gradient of a large table of word embeddings holds the rows of the batch alone.
     pub sparse_embeddings: bool,
+    /// What the loss is multiplied by for the backward pass, where products are in float16.
+    pub loss_scale: Option<LossScale>,
     /// What happens at a loss or gradient that is not finite.
     pub non_finite: NonFinite,
     /// The step's number, from 1, for messages.
@@ -68,6 +71,8 @@ pub struct StepNumbers {
     pub too_large: Option<usize>,
     /// Whether the parameters moved: not where a number was not finite, and the batch is to be skipped.
     pub moved: bool,
+    /// Whether they did not because the scaled loss had gradients beyond float16's range, for which a smaller scale is the remedy.
+    pub overflowed: bool,
 }
 
 /// Moves the network, of its parameters those in `moved`, by one step on a batch, which may come in parts: losses are summed over all of them and divided by
@@ -123,6 +128,9 @@ pub fn train_step<T: Task>(
     let is_present = |place: &usize| gradients[*place].defined();
     let places: Vec<usize> = (0..gradients.len()).filter(is_present).collect();
     let present: Vec<Tensor> = places.iter().map(|place| numbers_of(&gradients[*place])).collect();
+    if let Some(scale) = settings.loss_scale {
+        scale_by(&present, 1.0 / scale.factor())?;
+    }
     if settings.max_gradient_value > 0.0 {
         for gradient in &present {
             let _ = gradient.shallow_clone().clamp_(-settings.max_gradient_value, settings.max_gradient_value);
@@ -137,8 +145,12 @@ pub fn train_step<T: Task>(
         tokens,
         too_large,
         moved: true,
+        overflowed: false,
     };
     if !numbers.loss.is_finite() || !numbers.gradient_norm.is_finite() {
+        if numbers.loss.is_finite() && settings.loss_scale.is_some_and(|scale| scale.can_shrink()) {
+            return Ok(StepNumbers { moved: false, overflowed: true, ..numbers });
+        }
         if settings.non_finite == NonFinite::Skip {
             numbers.moved = false;
             return Ok(numbers);
@@ -235,7 +247,8 @@ fn backward<T: Task>(
     drop(autocast);
 
     let leaves: Vec<&Tensor> = moving.iter().map(|place| parameters[*place]).collect();
-    let found = Tensor::f_run_backward(&[&loss], &leaves, false, false)?;
+    let scaled = settings.loss_scale.map(|scale| &loss * scale.factor());
+    let found = Tensor::f_run_backward(&[scaled.as_ref().unwrap_or(&loss)], &leaves, false, false)?;
     // What stands still has no gradient.
     let mut gradients: Vec<Tensor> = parameters.iter().map(|_| Tensor::new()).collect();
     for (place, gradient) in moving.iter().zip(found) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use retune_data::EpochOrder;
 use retune_models::registry::Architecture;
 use retune_models::{LoadReport, ModelConfig};
-use retune_recipe::{NonFinite, Plan};
+use retune_recipe::{NonFinite, Plan, Precision};
 
 use crate::averaging::{Period, WeightAverage};
 use crate::checkpoint::{self, NamedTensors, TrainingState, Writer};
@@ -22,7 +22,7 @@ use crate::model_directory::Source;
 use crate::moving::Thaw;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
-use crate::record::{Throughput, skipped_record, spike_record, train_record};
+use crate::record::{Throughput, overflow_record, skipped_record, spike_record, train_record};
 use crate::rhythm::Rhythm;
 use crate::step::{StepRows, StepSettings, train_step};
 use crate::strategy::Pace;
@@ -167,7 +167,13 @@ impl<T: Task> Trainer<T> {
             Some((average, period)) if period.includes(state.step) => average.update()?,
             _ => {}
         }
-        if numbers.moved {
+        if settings.loss_scale.is_some() {
+            state.loss_scale.update(!numbers.overflowed);
+        }
+        if numbers.overflowed {
+            directory.log(&overflow_record(state.step, state.loss_scale.factor()))?;
+            watch(Event::Overflow { step: state.step, scale: state.loss_scale.factor() });
+        } else if numbers.moved {
             state.unlogged = (state.unlogged.0 + numbers.loss, state.unlogged.1 + 1);
             state.skipped_in_a_row = 0;
             if let Some(mean) = state.losses.see(numbers.loss) {
@@ -211,6 +217,7 @@ impl<T: Task> Trainer<T> {
             r_drop: self.plan.regularization.r_drop,
             embedding_noise: Some(self.plan.regularization.neftune_alpha),
             sparse_embeddings: self.optimizer.takes_sparse(),
+            loss_scale: (self.computation.precision == Precision::Fp16).then_some(state.loss_scale),
             non_finite: self.plan.train.non_finite,
             step: state.step + 1,
         }
@@ -265,7 +272,7 @@ impl<T: Task> Trainer<T> {
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<RateFinder, TrainError> {
         self.compute_features(watch)?;
-        let state = TrainingState::default();
+        let mut state = TrainingState::default();
         while let Some(learning_rate) = finder.next_rate() {
             let epoch = self.order.state().epoch;
             let rows = self.order.next_batch();
@@ -273,6 +280,9 @@ impl<T: Task> Trainer<T> {
             let rows = StepRows { encoded: &self.train, features: self.features[0].as_ref(), epoch, parts };
             let settings = StepSettings { learning_rate, non_finite: NonFinite::Skip, ..self.settings(&state) };
             let numbers = train_step(&self.network, &self.moved, &self.task, &mut self.optimizer, &rows, &settings)?;
+            if settings.loss_scale.is_some() {
+                state.loss_scale.update(!numbers.overflowed);
+            }
             finder.observe(numbers.loss);
         }
         Ok(finder)

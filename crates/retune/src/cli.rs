@@ -142,7 +142,7 @@ pub fn compute_arguments() -> [Arg; 3] {
         Arg::new("precision")
             .long("precision")
             .value_name("PRECISION")
-            .help("Number format of the matrix products: fp32 or bf16 [as in the run's plan]"),
+            .help("Number format of the matrix products: fp32, bf16 or fp16 [as in the run's plan]"),
     ]
 }
 

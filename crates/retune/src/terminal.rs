@@ -72,6 +72,9 @@ impl Terminal {
                     "step {step}: left out, since its loss or gradient is not finite ({skipped} so far)"
                 ));
             }
+            Event::Overflow { step, scale } => {
+                self.note(&format!("step {step}: gradients beyond float16's range, nothing moved; from now on the loss is scaled by {scale}"));
+            }
             Event::Split { step, tokens } => {
                 self.note(&format!(
                     "step {step}: {tokens} tokens at once do not fit into memory; from now on half as many are computed at a time"

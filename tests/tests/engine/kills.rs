@@ -109,6 +109,7 @@ killed_under! {
     lora: ["adapter.kind=lora", "adapter.dropout=0.1", "adapter.targets=all-linear"];
     head_alone: ["train.trained=head"];
     layers_thawed: ["train.unfreeze_every=3"];
+    float16: ["run.precision=fp16"];
     sgd: ["optimizer.kind=sgd", "optimizer.nesterov=true"];
     adafactor: ["optimizer.kind=adafactor"];
     lion: ["optimizer.kind=lion"];

@@ -6,6 +6,7 @@ mod cutting;
 mod damage;
 mod data_changes;
 mod determinism;
+mod float16;
 mod groups;
 mod kills;
 mod memory;

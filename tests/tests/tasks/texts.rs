@@ -43,7 +43,10 @@ fn classification_with_a_threshold_and_a_temperature_of_its_own() -> Result<()> 
     assert_ne!(probabilities(&half), probabilities(&said.objects));
     let refused = work.using(&["predict", "--file", "dev.jsonl", "--precision", "fp8"]).output()?;
     assert_eq!(refused.status.code(), Some(2));
-    assert_eq!(String::from_utf8(refused.stderr)?, "error: --precision fp8: expected fp32 or bf16, found 'fp8'\n");
+    assert_eq!(
+        String::from_utf8(refused.stderr)?,
+        "error: --precision fp8: expected fp32, bf16 or fp16, found 'fp8'\n"
+    );
     Ok(())
 }
 

@@ -131,8 +131,9 @@ fn beside(measure: Measure, models: Vec<(&Compared, usize)>, difference: &str) -
         }))
         p.note {
             @if measure.is_error() { "Less is better. " }
-            "Bars are 95 % intervals. The paired bootstrap draws the same rows for both; "
-            @if tests { "McNemar's test asks whether the rows that only one of the two has right are divided by chance. " }
+            "Bars are 95 % intervals. The paired bootstrap draws the same rows for both"
+            @if tests { "; McNemar's test asks whether the rows that only one of the two has right are divided by chance" }
+            ". "
             "A p-value below 0.05 is more than chance."
         }
     }

@@ -132,6 +132,9 @@ fn of_classes(one: &Analysis<'_>, answers: &Classes, all: &mut Vec<String>) {
     }
 }
 
+/// The share of rows without a label, beyond that of those that have none, from which on it is said.
+const MANY_WITHOUT: f64 = 0.2;
+
 fn of_sets(one: &Analysis<'_>, answers: &Sets, all: &mut Vec<String>) {
     let every: Vec<usize> = (0..answers.labels.len()).collect();
     let Ok(counts) = multilabel(answers, &every) else { return };
@@ -148,6 +151,18 @@ fn of_sets(one: &Analysis<'_>, answers: &Sets, all: &mut Vec<String>) {
     }
     if let Ok(share) = counts.subset_accuracy() {
         all.push(format!("All labels of a row are right in {}.", percent(share)));
+    }
+    let lacks = |sets: &[Vec<bool>]| sets.iter().filter(|set| !set.contains(&true)).count() as f64 / sets.len() as f64;
+    let (given_none, has_none) = (lacks(&answers.predicted), lacks(&answers.labels));
+    if given_none > has_none + MANY_WITHOUT {
+        let tuned = one.run.thresholds.len() == answers.names.len();
+        let remedy =
+            if tuned { "" } else { " evaluation.tune_thresholds = true seeks lower ones on the validation data." };
+        all.push(format!(
+            "{} of the rows are given no label, since none reaches its threshold; in truth {} have none.{remedy}",
+            percent(given_none),
+            percent(has_none)
+        ));
     }
 }
 

@@ -3,6 +3,7 @@
 use retune_data::OrderState;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::loss_scale::LossScale;
 use crate::schedules::PlateauState;
 use crate::watch::LossWatch;
 
@@ -29,6 +30,9 @@ pub struct TrainingState {
     pub part_tokens: Option<usize>,
     /// What losses have been like.
     pub losses: LossWatch,
+    /// What the loss is multiplied by where products are in float16.
+    #[serde(default)]
+    pub loss_scale: LossScale,
 }
 
 /// The evaluation whose model is kept.
