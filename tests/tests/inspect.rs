@@ -6,6 +6,7 @@ use std::path::Path;
 use retune_data::DataFormat;
 use retune_data::sources::read;
 use serde_json::Value;
+use tests::job::succeeds;
 use tests::{Job, Result};
 
 /// A data set of the repository.
@@ -207,8 +208,23 @@ fn mistakes_are_refused_before_anything_is_written() -> Result<()> {
     refused(&["--eval", "nowhere.csv"], &["nowhere.csv"]);
     refused(&["--set", "data.label=class"], &["train.csv", "class", "text", "label"]);
     refused(&["--max-rows", "3"], &["--max-rows", "50"]);
+    refused(&["--run", "nowhere"], &["--run nowhere", "plan.toml"]);
+    refused(&["--run", "nowhere", "--json", "found.json"], &["--run", "--json"]);
     refused(&["--task", "question-answering", "--text", "other"], &["question-answering", "classification"]);
     refused(&["--set", "train.epoch=5"], &["train.epochs"]);
     assert!(!job.path("found.json").exists() && !job.path("found.parquet").exists());
+    Ok(())
+}
+
+#[test]
+fn what_is_found_in_a_runs_data_stands_in_its_report() -> Result<()> {
+    let job = Job::new()?;
+    succeeds(job.finetune(&["--output", "run"]))?;
+    let said = succeeds(job.command(&["inspect", "--run", "run", "--no-model"]))?;
+    assert!(said.contains("next: cargo xtask report run"), "{said}");
+    assert_eq!(findings(&json(&job, "run/inspect.json")?, "leakage").len(), 1);
+    succeeds(job.command(&["report", "run"]))?;
+    let page = fs::read_to_string(job.path("run/report.html"))?;
+    assert!(page.contains("The data") && page.contains("leakage"));
     Ok(())
 }

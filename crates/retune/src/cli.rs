@@ -1,6 +1,6 @@
 //! The command line. Flags that set a recipe's key are made from the table of keys, so that the two cannot differ.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::parser::ValueSource;
@@ -214,11 +214,14 @@ fn placeholder(kind: Kind) -> &'static str {
 
 /// The recipe that the arguments mean: a file's, changed by flags, changed by `--set`.
 pub fn recipe_of(matches: &ArgMatches) -> anyhow::Result<Recipe> {
+    let named = matches.get_one::<PathBuf>("recipe").or_else(|| matches.try_get_one("recipe-file").ok().flatten());
+    recipe_from(named.map(PathBuf::as_path), matches)
+}
+
+/// The same of this file, where there is one, whatever the arguments name.
+pub fn recipe_from(file: Option<&Path>, matches: &ArgMatches) -> anyhow::Result<Recipe> {
     let said = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    let mut recipe = match matches
-        .get_one::<PathBuf>("recipe")
-        .or_else(|| matches.try_get_one("recipe-file").ok().flatten())
-    {
+    let mut recipe = match file {
         Some(path) => Recipe::from_file(path)?,
         None if said("model.path") || said("data.train") || sets(matches, &["model.path", "data.train"]) => {
             Recipe::new()

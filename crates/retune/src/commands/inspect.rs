@@ -32,6 +32,14 @@ pub fn command() -> Command {
         )
         .args(cli::recipe_arguments())
         .arg(
+            Arg::new("run")
+                .long("run")
+                .value_name("RUN")
+                .value_parser(value_parser!(PathBuf))
+                .conflicts_with_all(["recipe", "json"])
+                .help("Look at the data of this run, and put what is found where its report shows it: RUN/inspect.json"),
+        )
+        .arg(
             Arg::new("max-rows")
                 .long("max-rows")
                 .value_name("N")
@@ -86,12 +94,18 @@ pub struct Inspection {
 
 /// Looks, shows and writes.
 pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let plan = cli::recipe_of(matches)?.resolve()?;
+    let run = matches.get_one::<PathBuf>("run");
+    let plan = match run {
+        Some(run) => cli::recipe_from(Some(&plan_of(run)?), matches)?,
+        None => cli::recipe_of(matches)?,
+    };
+    let plan = plan.resolve()?;
     let settings = Settings {
         max_rows: matches.get_one::<u64>("max-rows").copied().unwrap_or(MAX_ROWS) as usize,
         with_model: !matches.get_flag("no-model"),
     };
-    let (json, table) = (matches.get_one::<PathBuf>("json"), matches.get_one::<PathBuf>("out"));
+    let (of_run, table) = (run.map(|run| run.join("inspect.json")), matches.get_one::<PathBuf>("out"));
+    let json = matches.get_one::<PathBuf>("json").or(of_run.as_ref());
     if let Some(table) = table {
         check_table(table)?;
     }
@@ -116,8 +130,22 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         write::table(path, &inspection.findings, &places)?;
     }
     print!("{}", show::summary(&data, &inspection, &places));
+    if let Some(run) = run {
+        println!("\nnext: cargo xtask report {} shows this with the rest of the run", run.display());
+    }
     let is_serious = inspection.findings.iter().any(|finding| finding.severity == Severity::Serious);
     Ok(if matches.get_flag("strict") && is_serious { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The plan of a run.
+fn plan_of(run: &Path) -> anyhow::Result<PathBuf> {
+    let plan = run.join("plan.toml");
+    ensure!(
+        plan.is_file(),
+        "--run {}: there is no plan.toml in it; name the folder of a run, as runs/quickstart, or a recipe with --recipe",
+        run.display()
+    );
+    Ok(plan)
 }
 
 /// That the file can be written, before anything slow.
