@@ -168,7 +168,7 @@ impl<T: Task> Trainer<T> {
             _ => {}
         }
         if settings.loss_scale.is_some() {
-            state.loss_scale.update(!numbers.overflowed);
+            state.loss_scale.update(numbers.moved);
         }
         if numbers.overflowed {
             directory.log(&overflow_record(state.step, state.loss_scale.factor()))?;
@@ -281,7 +281,7 @@ impl<T: Task> Trainer<T> {
             let settings = StepSettings { learning_rate, non_finite: NonFinite::Skip, ..self.settings(&state) };
             let numbers = train_step(&self.network, &self.moved, &self.task, &mut self.optimizer, &rows, &settings)?;
             if settings.loss_scale.is_some() {
-                state.loss_scale.update(!numbers.overflowed);
+                state.loss_scale.update(numbers.moved);
             }
             finder.observe(numbers.loss);
         }
