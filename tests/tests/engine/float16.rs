@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tests::job::succeeds;
+use tests::job::{said, succeeds};
 use tests::{Job, Result};
 
 use crate::{finetune, numbers, records};
@@ -52,5 +52,21 @@ fn gradients_beyond_its_range_move_nothing_and_halve_the_scale() -> Result<()> {
     let first = trained[0];
     assert!(first as usize <= steps.len() + 1 && trained.last() == Some(&24.0), "{trained:?}");
     assert!(records(&job, "out", "skipped")?.is_empty());
+    Ok(())
+}
+
+/// A loss that is no number halves the scale too where its batch is left out, as GradScaler's would: no such step counts towards a larger one.
+#[test]
+fn a_batch_that_is_left_out_is_no_finite_step() -> Result<()> {
+    let job = Job::new()?;
+    crate::poison(&job, "bert.encoder.layer.1.intermediate.dense.weight", f64::NAN)?;
+    let settings = ["train.epochs=2", "run.precision=fp16", "train.non_finite=skip", "evaluation.every=1000"];
+    let mut command = finetune(&job, "out", &settings);
+    command.args(["--pause-after-epoch", "1"]);
+    let paused = said(&command.output()?);
+    let folder = job.path("out/checkpoints/step-00000006/state.json");
+    assert!(folder.exists(), "{paused}");
+    let state: Value = serde_json::from_str(&fs::read_to_string(folder)?)?;
+    assert_eq!(state["loss_scale"], json!({ "factor": 1_024.0, "steps": 0 }));
     Ok(())
 }
