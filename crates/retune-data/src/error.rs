@@ -226,6 +226,18 @@ pub enum DataError {
     #[error("{}:{line}:{column}: not in the form of {form}: {message}", .path.display())]
     JsonShape { path: PathBuf, line: u64, column: usize, form: &'static str, message: String },
 
+    /// A filter or a computed column that is no expression on columns. `key` says which.
+    #[error("{key}: `{source_text}`: {message}")]
+    Expression { key: String, source_text: String, message: String },
+
+    /// An expression that has no value, or none that serves, in a row.
+    #[error("{place}: {key}: `{source_text}`: {message}")]
+    Evaluate { place: Place, key: String, source_text: String, message: String },
+
+    /// A filter that keeps no row.
+    #[error("{}: data.filter, `{filter}`, keeps none of its rows; widen it, or leave it out", .path.display())]
+    NothingKept { path: PathBuf, filter: String },
+
     /// A value, or a whole column, of another type than the one wanted, as `expected` says.
     #[error("{place}: column `{column}` holds {found}; {expected}")]
     WrongType { place: Place, column: String, found: String, expected: &'static str },

@@ -4,7 +4,8 @@
 //!
 //! 1. [`sources::read_columns`]: a CSV, TSV, JSON, JSONL, Parquet, Arrow, CoNLL, SQuAD or text file, or many of one
 //!    form → a [`Table`], a polars frame of strings and lists of strings in which every row knows its file and line; or
-//!    [`sources::stream_columns`]: the same as tables of bounded size, for data larger than memory.
+//!    [`sources::stream_columns`]: the same as tables of bounded size, for data larger than memory. [`Expressions`] leave rows
+//!    out and compute columns.
 //! 2. [`LabelMap`]: the names of the classes ↔ their ids.
 //! 3. [`Examples`] (or, without labels, [`texts`]): one or two texts a row, checked for what is missing.
 //! 4. [`stratified_split`]: where there is no evaluation file. [`contrastive_pairs`]: rows of the same class, and of others.
@@ -27,6 +28,7 @@ mod encode;
 mod encode_stream;
 mod error;
 mod examples;
+mod expressions;
 mod labels;
 mod nearest;
 mod order;
@@ -49,6 +51,7 @@ pub use encode::{
 pub use encode_stream::encode_stream;
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
+pub use expressions::Expressions;
 pub use labels::{ClassNames, LabelMap, numbers};
 pub use order::{EpochOrder, OrderState, Sampler, evaluation_batches, evaluation_batches_of};
 pub use pairs::{Pair, contrastive_pairs};

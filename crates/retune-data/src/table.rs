@@ -1,6 +1,7 @@
 //! A polars frame of strings, and of lists of strings, whose rows know where they come from.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use polars::prelude::*;
 
@@ -39,6 +40,20 @@ pub(crate) enum Positions {
     Characters(Vec<(u32, u32)>),
     /// Rows follow each other without lines, and so many stand before them.
     Rows(u64),
+    /// The number of each row, from 0, where some were left out of such a file.
+    Numbers(Vec<u64>),
+}
+
+impl Positions {
+    /// Those of these rows.
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Positions::Lines(lines) => Positions::Lines(rows.iter().map(|row| lines[*row]).collect()),
+            Positions::Characters(places) => Positions::Characters(rows.iter().map(|row| places[*row]).collect()),
+            Positions::Rows(before) => Positions::Numbers(rows.iter().map(|row| before + *row as u64).collect()),
+            Positions::Numbers(numbers) => Positions::Numbers(rows.iter().map(|row| numbers[*row]).collect()),
+        }
+    }
 }
 
 impl Table {
@@ -80,6 +95,36 @@ impl Table {
         self
     }
 
+    /// These rows, at least one and in their order, of the table of one file; with the columns of these names, of which
+    /// `computed` has as many values as there are rows, and the table the others.
+    pub(crate) fn with_rows_and_columns(
+        mut self,
+        rows: &[usize],
+        computed: Vec<Column>,
+        names: &[&str],
+    ) -> Result<Self, DataError> {
+        let unreadable = |error| unreadable(&self.path, error);
+        let is_computed = |name: &str| computed.iter().any(|column| column.name() == name);
+        if self.classes.keys().any(|name| is_computed(name)) {
+            Arc::make_mut(&mut self.classes).retain(|name, _| !is_computed(name));
+        }
+        if rows.len() < self.len() {
+            let indices: Vec<IdxSize> = rows.iter().map(|row| *row as IdxSize).collect();
+            self.frame = self.frame.take(&IdxCa::from_vec("rows".into(), indices)).map_err(unreadable)?;
+            for part in &mut self.parts {
+                part.positions = part.positions.select(rows);
+            }
+        }
+        let of_frame = |name: &str| self.frame.column(name).cloned().map_err(unreadable);
+        let column = |name: &&str| match computed.iter().find(|column| column.name() == name) {
+            Some(column) => Ok(column.clone()),
+            None => of_frame(name),
+        };
+        let columns = names.iter().map(column).collect::<Result<Vec<Column>, DataError>>()?;
+        self.frame = DataFrame::new(rows.len(), columns).map_err(unreadable)?;
+        Ok(self)
+    }
+
     /// The names of the classes of a column that holds them by number, from 0, where its file says so, as those of Python's
     /// `datasets` do.
     pub fn class_names(&self, column: &str) -> Option<&[String]> {
@@ -115,6 +160,7 @@ impl Table {
             Positions::Lines(lines) => Position::Line(lines[row]),
             Positions::Characters(places) => Position::Character { line: places[row].0, column: places[row].1 },
             Positions::Rows(before) => Position::Row(before + row as u64 + 1),
+            Positions::Numbers(numbers) => Position::Row(numbers[row] + 1),
         };
         Place { path: part.path.clone(), position }
     }

@@ -26,12 +26,13 @@ pub(crate) fn check_item(key: &'static Key, item: &Item) -> Result<Value, Proble
 pub(crate) fn check_text(key: &'static Key, text: &str) -> Result<Value, ProblemKind> {
     let toml = text.parse::<Toml>().ok();
     let value = match (key.kind, toml) {
-        (Kind::Columns | Kind::Names, Some(list @ Toml::Array(_))) => list,
+        (Kind::Columns | Kind::Names | Kind::Computed, Some(list @ Toml::Array(_))) => list,
         (
             Kind::Text
             | Kind::Path
             | Kind::Columns
             | Kind::Names
+            | Kind::Computed
             | Kind::Choice(_)
             | Kind::Device
             | Kind::Weights
@@ -53,7 +54,8 @@ pub(crate) fn check(key: &'static Key, toml: &Toml) -> Result<Value, ProblemKind
             if text.trim().is_empty() { Err(out_of_range(key, toml)) } else { Ok(Value::Text(text.to_owned())) }
         }
         Kind::Columns => columns(key, toml, Some(3)),
-        Kind::Names => columns(key, toml, None),
+        // Whether they are expressions, who reads the data knows.
+        Kind::Names | Kind::Computed => columns(key, toml, None),
         Kind::Integer { min } => {
             let number = toml.as_integer().ok_or_else(wrong)?;
             let number = u64::try_from(number).ok().filter(|number| *number >= min);
@@ -115,6 +117,7 @@ fn out_of_range(key: &'static Key, toml: &Toml) -> ProblemKind {
         Kind::Text | Kind::Path => format!("{} that is not empty", key.kind),
         Kind::Columns => "the name of one column or a list of up to three different ones".to_owned(),
         Kind::Names => "the name of one column or a list of different ones".to_owned(),
+        Kind::Computed => "one \"NAME = EXPRESSION\" or a list of different ones".to_owned(),
         kind => kind.to_string(),
     };
     ProblemKind::OutOfRange { key: key.path, expected, found: written(toml), suggestion: None }

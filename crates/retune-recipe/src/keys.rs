@@ -52,6 +52,8 @@ pub enum Kind {
     Columns,
     /// The names of any number of columns, in their order.
     Names,
+    /// Columns and the expressions that they are computed by.
+    Computed,
     /// A whole number of at least `min`.
     Integer {
         /// The least that is allowed.
@@ -78,6 +80,7 @@ impl fmt::Display for Kind {
             Kind::Path => f.write_str("a path"),
             Kind::Columns => f.write_str("the name of one column or a list of up to three"),
             Kind::Names => f.write_str("the name of one column or a list of names"),
+            Kind::Computed => f.write_str("one \"NAME = EXPRESSION\" or a list of them"),
             Kind::Integer { min } => write!(f, "a whole number, at least {min}"),
             Kind::Float(range) => write!(f, "a number {range}"),
             Kind::Switch => f.write_str("true or false"),

@@ -136,6 +136,8 @@ fn stage_plan(plan: &Plan, folder: &Path) -> Plan {
         test: None,
         format: DataFormat::Auto,
         columns: None,
+        filter: None,
+        computed: None,
         text: vec![text, partner],
         label: Some(cosine),
         label_names: None,

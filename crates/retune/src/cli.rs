@@ -195,6 +195,8 @@ pub fn key_argument(key: &'static Key) -> Option<Arg> {
         Kind::Switch => argument.action(ArgAction::SetTrue),
         Kind::Columns => argument.value_name("COLUMN").num_args(1..=3).action(ArgAction::Append),
         Kind::Names => argument.value_name("COLUMN").num_args(1..).action(ArgAction::Append),
+        // One a flag: an expression has spaces.
+        Kind::Computed => argument.value_name("NAME=EXPRESSION").action(ArgAction::Append),
         // A negative number is the recipe's to refuse, with a message that names the range.
         _ => argument.value_name(placeholder(key.kind)).allow_negative_numbers(true),
     })
@@ -238,7 +240,7 @@ pub fn recipe_from(file: Option<&Path>, matches: &ArgMatches) -> anyhow::Result<
             _ => {
                 let values: Vec<&String> = matches.get_many(key.path).into_iter().flatten().collect();
                 match (key.kind, values.as_slice()) {
-                    (Kind::Columns | Kind::Names, values) => recipe.set_list(key.path, values, flag),
+                    (Kind::Columns | Kind::Names | Kind::Computed, values) => recipe.set_list(key.path, values, flag),
                     (_, [value]) => recipe.set(key.path, value, flag),
                     _ => &mut recipe,
                 }

@@ -1,6 +1,7 @@
 //! Every task from files to predictions, through the built binary: what a run leaves, what it says of new texts, and
 //! what is refused.
 
+mod expressions;
 mod few_shot;
 mod groups;
 mod lessons;

@@ -36,6 +36,7 @@ pub(crate) use fingerprint::Fingerprint;
 pub use stream::TableStream;
 
 use crate::error::{DataError, Place, Position};
+use crate::expressions::Expressions;
 use crate::table::{ColumnBuilder, Table};
 use stream::Limits;
 
@@ -68,7 +69,7 @@ pub enum DataFormat {
     Squad,
 }
 
-/// How a file is written, as far as it does not say so itself.
+/// How a file is written, as far as it does not say so itself, and what is made of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Form {
     /// The form.
@@ -76,6 +77,8 @@ pub struct Form {
     /// The names of the columns, in their order, for forms that may lack them: CSV and TSV without a header, JSON rows
     /// that are lists, CoNLL, and plain text. Empty for a file that names its columns. Other forms take no notice.
     pub columns: Vec<String>,
+    /// Which rows are kept, and which columns are computed.
+    pub expressions: Expressions,
 }
 
 /// What to read of which file, or files.
@@ -96,7 +99,7 @@ pub struct DataSource<'a> {
 /// As [`read_columns`].
 pub fn read(path: &Path, format: DataFormat, columns: &[&str]) -> Result<Table, DataError> {
     let wanted: Vec<_> = columns.iter().map(|name| Wanted::Text(name)).collect();
-    read_columns(path, &Form { format, columns: Vec::new() }, &wanted)
+    read_columns(path, &Form { format, ..Form::default() }, &wanted)
 }
 
 /// Reads the wanted columns of a file, of a folder, of the files that match a pattern, or of one array of a document.
@@ -139,7 +142,7 @@ pub fn read_columns(path: &Path, form: &Form, wanted: &[Wanted<'_>]) -> Result<T
 ///
 /// Where the path names no files. Everything else that [`read_columns`] says, the stream does, in place of the table in
 /// which it would be.
-pub fn stream_columns<'a>(path: &Path, form: &Form, wanted: &[Wanted<'a>]) -> Result<TableStream<'a>, DataError> {
+pub fn stream_columns<'a>(path: &Path, form: &'a Form, wanted: &[Wanted<'a>]) -> Result<TableStream<'a>, DataError> {
     TableStream::new(path, form, wanted, Limits::CHUNKS)
 }
 
@@ -230,7 +233,7 @@ fn line_of(path: &Path, line: u64) -> Place {
 
 /// A number as text: a whole one as an integer, because labels that went through a float are still `0` and `1`; any
 /// other as it is displayed by its own type.
-fn float_text(number: f64, displayed: &dyn Display) -> String {
+pub(crate) fn float_text(number: f64, displayed: &dyn Display) -> String {
     // Above 2^53 a float no longer stands for one integer.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= EXACT { format!("{}", number as i64) } else { displayed.to_string() }

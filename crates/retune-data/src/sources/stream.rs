@@ -17,10 +17,14 @@ pub struct TableStream<'a> {
     /// What the user named.
     path: PathBuf,
     files: std::vec::IntoIter<PathBuf>,
-    form: Form,
+    form: &'a Form,
+    /// What is read of each file.
     request: Arc<Request<'a>>,
+    /// What is made of it.
+    wanted: Vec<Wanted<'a>>,
     limits: Limits,
     open: Option<FileChunks<'a>>,
+    is_empty: bool,
 }
 
 /// How much is held at a time.
@@ -48,28 +52,49 @@ pub(super) trait Chunks {
 }
 
 impl<'a> TableStream<'a> {
-    pub(super) fn new(path: &Path, form: &Form, wanted: &[Wanted<'a>], limits: Limits) -> Result<Self, DataError> {
+    pub(super) fn new(path: &Path, form: &'a Form, wanted: &[Wanted<'a>], limits: Limits) -> Result<Self, DataError> {
         let found = files::find(path, form.format)?;
-        let request = Request { names: form.columns.clone(), wanted: without_repeats(wanted), array: found.array };
+        let wanted = without_repeats(wanted);
+        let of_file = form.expressions.columns_of_file(&wanted);
+        let request = Request { names: form.columns.clone(), wanted: of_file, array: found.array };
         Ok(Self {
             path: path.to_owned(),
             files: found.paths.into_iter(),
-            form: form.clone(),
+            form,
             request: Arc::new(request),
+            wanted,
             limits,
             open: None,
+            is_empty: true,
         })
     }
 
     fn next_table(&mut self) -> Result<Option<Table>, DataError> {
         loop {
             if let Some(file) = &mut self.open {
-                if let Some(table) = file.next_chunk()? {
-                    return Table::join(&self.path, vec![table]).map(Some);
+                let Some(table) = file.next_chunk()? else {
+                    self.open = None;
+                    continue;
+                };
+                let table = Table::join(&self.path, vec![table])?;
+                let made = match self.form.expressions.are_none() {
+                    true => Some(table),
+                    false => self.form.expressions.apply(table, &self.wanted)?,
+                };
+                if made.is_none() {
+                    continue;
                 }
-                self.open = None;
+                self.is_empty = false;
+                return Ok(made);
             }
-            let Some(path) = self.files.next() else { return Ok(None) };
+            let Some(path) = self.files.next() else {
+                return match self.form.expressions.filter() {
+                    Some(filter) if self.is_empty => {
+                        Err(DataError::NothingKept { path: self.path.clone(), filter: filter.to_owned() })
+                    }
+                    _ => Ok(None),
+                };
+            };
             self.open = Some(open_file(&path, self.form.format, &self.request, self.limits)?);
         }
     }
@@ -83,6 +108,7 @@ impl Iterator for TableStream<'_> {
         if let Some(Err(_)) = table {
             self.open = None;
             self.files = Vec::new().into_iter();
+            self.is_empty = false;
         }
         table
     }

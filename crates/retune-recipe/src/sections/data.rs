@@ -32,6 +32,10 @@ section! {
             "A file with the name of one class on each line, for data in which labels are numbers, from 0.";
         choices: Option<Vec<String>> = Kind::Names, Unset("unset: the task has none"),
             "The columns of the choices, or the one that holds a list of them (multiple-choice).", flag "--choices";
+        filter: Option<String> = Kind::Text, Unset("unset: all rows"),
+            "Which rows are read, as an expression of their columns (CEL): size(text) > 10 && label != \"other\".", flag "--filter";
+        computed: Option<Vec<String>> = Kind::Computed, Unset("unset: none"),
+            "Columns made of others, each as NAME = EXPRESSION (CEL): text = title + \". \" + body.", flag "--compute";
         max_length: usize = Kind::Integer { min: 3 }, Derived("128; 384 where the task is question-answering"),
             "Tokens of an example, special tokens counted; longer texts are cut.";
         train_fraction: f64 = Kind::Float(Range::PositiveToOne), Float(1.0),
@@ -41,5 +45,12 @@ section! {
             flag "--per-class";
         validation_fraction: f64 = Kind::Float(Range::Between), Float(0.1),
             "The share of the training file that is split off, by class and seed, where data.validation is not given.";
+    }
+}
+
+impl DataPlan {
+    /// The same of all rows: for data of which each row is to have its answer.
+    pub fn unfiltered(&self) -> Self {
+        Self { filter: None, ..self.clone() }
     }
 }

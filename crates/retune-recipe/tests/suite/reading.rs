@@ -75,6 +75,10 @@ fn every_default_is_in_the_plan() {
         # label_names is unset: labels stand in the data by name
         # The columns of the choices, or the one that holds a list of them (multiple-choice).
         # choices is unset: the task has none
+        # Which rows are read, as an expression of their columns (CEL): size(text) > 10 && label != "other".
+        # filter is unset: all rows
+        # Columns made of others, each as NAME = EXPRESSION (CEL): text = title + ". " + body.
+        # computed is unset: none
         # Tokens of an example, special tokens counted; longer texts are cut.
         max_length = 128
         # The share of the training rows that is used, drawn by seed; a smaller share is part of a larger one.

@@ -63,7 +63,7 @@ fn any_toml(key: &'static Key, task: TaskKind) -> BoxedStrategy<String> {
                 })
                 .boxed()
         }
-        Kind::Names => proptest::collection::vec(any_text(), 1..5)
+        Kind::Names | Kind::Computed => proptest::collection::vec(any_text(), 1..5)
             .prop_map(move |names| {
                 let different = names.iter().enumerate().map(|(place, name)| quoted(&format!("{place}{name}")));
                 format!("[{}]", different.collect::<Vec<_>>().join(", "))

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use retune_data::sources::{self, DataSource, Form, Wanted};
 use retune_data::{DataError, Text, TextColumns, TextTokenizer, Tokenized, encode_stream};
@@ -21,7 +22,7 @@ pub enum Texts {
 #[derive(Debug, Clone)]
 pub struct FileTexts {
     pub(super) path: PathBuf,
-    pub(super) form: Form,
+    pub(super) form: Arc<Form>,
     pub(super) columns: TextColumns,
     pub(super) rows: Rows,
 }

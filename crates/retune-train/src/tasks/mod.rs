@@ -25,7 +25,8 @@ pub use probabilities::{arg_max, log_softmax, softmax};
 pub use question_answering::QuestionAnswering;
 pub use regression::Regression;
 pub use texts::TextExamples;
-pub use texts::data_format;
+pub(crate) use texts::data_format;
+pub use texts::form_of;
 pub use token_classification::TokenClassification;
 
 /// Calls a function that is generic in its task with the task of a kind: `with_task!(kind, run(plan))` is

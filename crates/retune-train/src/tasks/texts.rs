@@ -1,9 +1,10 @@
 //! What tasks on whole texts have in common: reading, splitting, tokenising.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use retune_data::sources::{self, DataFormat, Form, Wanted};
-use retune_data::{DataError, LabelMap, Table, Text, TextColumns, TextTokenizer, stratified_split};
+use retune_data::{DataError, Expressions, LabelMap, Table, Text, TextColumns, TextTokenizer, stratified_split};
 use retune_recipe::{DataPlan, LossChoice, Plan, TaskPlan, Weights};
 use tch::Tensor;
 
@@ -64,8 +65,8 @@ impl<Y: Clone> TextExamples<Y> {
         tables: &Tables<'_>,
         mut labels: impl FnMut(&Table) -> Result<Vec<Y>, DataError>,
     ) -> Result<Self, TrainError> {
-        let Tables { path, plan, .. } = *tables;
-        let columns = text_columns(&plan.text);
+        let path = tables.path;
+        let columns = text_columns(&tables.plan.text);
         let (mut kept, mut all_labels, mut count) = (Vec::new(), Vec::new(), 0);
         let in_memory = tables.held.is_some();
         tables.each(|table| {
@@ -85,7 +86,8 @@ impl<Y: Clone> TextExamples<Y> {
         let texts = match in_memory {
             true => Texts::Memory(kept),
             false => {
-                Texts::File(FileTexts { path: path.to_owned(), form: form_of(plan), columns, rows: Rows::All(count) })
+                let form = tables.form.clone();
+                Texts::File(FileTexts { path: path.to_owned(), form, columns, rows: Rows::All(count) })
             }
         };
         Ok(Self { path: path.to_owned(), texts, labels: all_labels })
@@ -103,6 +105,7 @@ impl<Y: Clone> TextExamples<Y> {
 pub(super) struct Tables<'a> {
     path: &'a Path,
     plan: &'a DataPlan,
+    form: Arc<Form>,
     label: Option<Wanted<'a>>,
     /// What a pipe gave, which can be read but once.
     held: Option<Table>,
@@ -110,7 +113,7 @@ pub(super) struct Tables<'a> {
 
 impl<'a> Tables<'a> {
     pub(super) fn of(path: &'a Path, plan: &'a DataPlan, label: Option<Wanted<'a>>) -> Result<Self, TrainError> {
-        let mut tables = Self { path, plan, label, held: None };
+        let mut tables = Self { path, plan, form: Arc::new(form_of(plan)?), label, held: None };
         if can_be_read_but_once(path) {
             tables.held = Some(read_table(path, plan, &tables.wanted())?);
         }
@@ -125,7 +128,7 @@ impl<'a> Tables<'a> {
         if let Some(held) = &self.held {
             return Ok(each(held)?);
         }
-        for table in sources::stream_columns(self.path, &form_of(self.plan), &self.wanted())? {
+        for table in sources::stream_columns(self.path, &self.form, &self.wanted())? {
             each(&table?)?;
         }
         Ok(())
@@ -147,11 +150,19 @@ pub(super) fn cut_note(cut: usize, all: usize) -> Vec<String> {
 
 /// Reads the wanted columns as the plan says the files are written.
 pub(super) fn read_table(path: &Path, plan: &DataPlan, wanted: &[Wanted<'_>]) -> Result<Table, TrainError> {
-    Ok(sources::read_columns(path, &form_of(plan), wanted)?)
+    Ok(sources::read_columns(path, &form_of(plan)?, wanted)?)
 }
 
-fn form_of(plan: &DataPlan) -> Form {
-    Form { format: data_format(plan.format), columns: plan.columns.clone().unwrap_or_default() }
+/// How a plan's files are read.
+///
+/// # Errors
+/// The filter or a computed column is no expression.
+pub fn form_of(plan: &DataPlan) -> Result<Form, DataError> {
+    Ok(Form {
+        format: data_format(plan.format),
+        columns: plan.columns.clone().unwrap_or_default(),
+        expressions: Expressions::new(plan.filter.as_deref(), plan.computed.as_deref().unwrap_or_default())?,
+    })
 }
 
 /// A checked plan names one column or two.
@@ -169,7 +180,7 @@ pub(super) fn label_column(plan: &DataPlan) -> &str {
 }
 
 /// The form that a recipe's word means.
-pub fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
+pub(crate) fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
     use retune_recipe::DataFormat as Said;
     match format {
         Said::Auto => DataFormat::Auto,

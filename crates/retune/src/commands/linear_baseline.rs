@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use retune_data::{Form, Wanted, sources};
+use retune_data::{Wanted, sources};
 use retune_inspect::features::Features;
 use retune_inspect::linear::LogisticRegression;
 use retune_inspect::tfidf::{Terms, Tfidf};
 use retune_random::{Purpose, Random};
 use retune_recipe::TaskKind;
 use retune_report::{Baseline, BaselineAnswers, Run};
-use retune_train::tasks::data_format;
+use retune_train::tasks::form_of;
 
 /// Training rows that it learns from at most: a report shall not take long.
 const MOST_ROWS: usize = 10_000;
@@ -62,7 +62,7 @@ fn training_rows(run: &Run, names: &[&str]) -> Option<(Vec<String>, Vec<usize>)>
     let data = &run.plan.data;
     let label = data.label.as_deref()?;
     let wanted: Vec<Wanted<'_>> = data.text.iter().map(String::as_str).chain([label]).map(Wanted::Text).collect();
-    let form = Form { format: data_format(data.format), columns: data.columns.clone().unwrap_or_default() };
+    let form = form_of(data).ok()?;
     let table = sources::read_columns(&data.train, &form, &wanted).ok()?;
     let columns = data.text.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>().ok()?;
     let mut texts = vec![String::new(); table.len()];

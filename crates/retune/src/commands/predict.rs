@@ -37,7 +37,7 @@ fn predict<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let examples = match matches.get_one::<PathBuf>("file") {
         Some(file) => {
             let local = locate_file(file, "test", &inference.plan, &terminal)?;
-            task.read_file(&local, &inference.plan.data, false)?
+            task.read_file(&local, &inference.plan.data.unfiltered(), false)?
         }
         None if given.is_empty() => task.examples_of(lines(task)?)?,
         None => task.examples_of(groups(given, &task.texts_per_example())?)?,

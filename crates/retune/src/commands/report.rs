@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use retune_data::{Form, OutputValues, Text, TextTokenizer, Wanted, read_results, sources};
+use retune_data::{OutputValues, Text, TextTokenizer, Wanted, read_results, sources};
 use retune_recipe::TaskKind;
 use retune_report::{Column, Grouping, GroupingValues, Run, Table, render};
-use retune_train::tasks::data_format;
+use retune_train::tasks::form_of;
 
 use super::linear_baseline::linear_baseline;
 use crate::cli;
@@ -173,7 +173,7 @@ fn slice(run: &Run, column: &str) -> anyhow::Result<Grouping> {
             run.name
         )
     })?;
-    let form = Form { format: data_format(data.format), columns: data.columns.clone().unwrap_or_default() };
+    let form = form_of(data)?;
     let table = sources::read_columns(file, &form, &[Wanted::Text(column)])
         .with_context(|| format!("--slice {column}, of {}", run.name))?;
     let rows = run.predictions.as_ref().map_or(0, Table::rows);

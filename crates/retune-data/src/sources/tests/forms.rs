@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use super::*;
 
 pub(super) fn form(format: DataFormat, columns: &[&str]) -> Form {
-    Form { format, columns: columns.iter().map(ToString::to_string).collect() }
+    Form { format, columns: columns.iter().map(ToString::to_string).collect(), ..Form::default() }
 }
 
 pub(super) fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {

@@ -178,7 +178,8 @@ fn an_error_is_the_last_that_comes() {
     folder.file("part-1.csv", "txt\na\n");
     folder.file("part-2.csv", "text\nc\n");
     let limits = Limits { block: 4, bytes: 4, rows: 1 };
-    let mut stream = TableStream::new(folder.0.path(), &Form::default(), &[TEXT], limits).expect("a stream");
+    let form = Form::default();
+    let mut stream = TableStream::new(folder.0.path(), &form, &[TEXT], limits).expect("a stream");
     let next = |stream: &mut TableStream<'_>| stream.next().map(|table| table.map(|table| table.len()));
     assert!(matches!(next(&mut stream), Some(Ok(1))));
     assert!(matches!(next(&mut stream), Some(Ok(1))));

@@ -8,7 +8,7 @@ use retune_data::sources::stream_columns;
 use retune_data::{Form, LabelMap, Table, Text, Wanted};
 use retune_inspect::{Finding, RowId, Split};
 use retune_recipe::{DataPlan, Plan, TaskKind};
-use retune_train::tasks::data_format;
+use retune_train::tasks::form_of;
 
 /// The data sets of a plan.
 pub struct Data {
@@ -82,7 +82,7 @@ impl Data {
         };
         Ok(Self {
             task: plan.task.kind,
-            form: Form { format: data_format(data.format), columns: data.columns.clone().unwrap_or_default() },
+            form: form_of(data)?,
             separator,
             names: data.label_names.as_deref().map(LabelMap::from_names_file).transpose()?,
             plan: data.clone(),

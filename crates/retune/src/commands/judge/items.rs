@@ -94,7 +94,7 @@ fn predicted<T: Task>(
 ) -> anyhow::Result<(Vec<Prediction>, Option<Vec<String>>)> {
     let mut terminal = Terminal::new(matches.get_flag("quiet"));
     let local = locate_file(file, "test", &inference.plan, &terminal)?;
-    let (task, data) = (inference.predictor.task(), &inference.plan.data);
+    let (task, data) = (inference.predictor.task(), &inference.plan.data.unfiltered());
     let wanted = data.label.as_deref().unwrap_or("label");
     let labelled = match kind {
         TaskKind::Classification => match task.read_file(&local, data, true) {
