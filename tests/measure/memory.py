@@ -2,9 +2,9 @@
 """The peak memory of a fine-tuning while its training file grows: 1, 4 and 16 times the same rows.
 
   memory.py --retune target/debug/retune --model DIR --train train.tsv --eval dev.tsv --text sentence --label label \\
-      [--format tsv-unquoted] [--times 1 4 16] [--steps 3]
+      [--format tsv-unquoted] [--times 1 4 16] [--steps 3] [--task KIND]
 
-The training file's first line is its header. Each size runs twice, with an empty cache of tokens and with a full one.
+The training file's first line is its header, but in .txt and .jsonl. Other tasks than classification are named by --task, and need no label. Each size runs twice, with an empty cache of tokens and with a full one.
 Prints a Markdown table: the file's size, the peak resident memory of the process, and its seconds.
 """
 
@@ -19,11 +19,14 @@ from pathlib import Path
 
 def grown(source, times, folder):
     """A file with the header of `source`, and its rows so many times."""
-    header, rows = source.read_text(encoding="utf-8").split("\n", 1)
+    header, rows = "", source.read_text(encoding="utf-8")
+    if source.suffix not in (".txt", ".jsonl"):
+        header, rows = rows.split("\n", 1)
+        header += "\n"
     rows += "" if rows.endswith("\n") else "\n"
     path = folder / f"{times}{source.suffix}"
     with path.open("w", encoding="utf-8") as file:
-        file.write(header + "\n")
+        file.write(header)
         for _ in range(times):
             file.write(rows)
     return path
@@ -43,8 +46,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("retune", "model", "train", "eval"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--text", required=True)
-    parser.add_argument("--label", required=True)
+    parser.add_argument("--text", required=True, nargs="+")
+    parser.add_argument("--label")
+    parser.add_argument("--task", default="classification")
     parser.add_argument("--format", default="auto")
     parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--steps", type=int, default=3)
@@ -57,7 +61,9 @@ def main():
             train = grown(args.train, times, folder)
             for cache in ("empty", "full"):
                 command = [args.retune, "finetune", "--quiet", "--model", args.model, "--train", train]
-                command += ["--eval", args.eval, "--text", args.text, "--label", args.label, "--format", args.format]
+                command += ["--eval", args.eval, "--text", *args.text, "--format", args.format]
+                command += ["--label", args.label] if args.label else []
+                command += ["--set", f"task.kind={args.task}"]
                 command += ["--max-steps", args.steps, "--set", "evaluation.bootstrap_samples=0"]
                 command += ["--output", folder / f"run-{times}-{cache}"]
                 peak, seconds = measured([str(word) for word in command], environment)

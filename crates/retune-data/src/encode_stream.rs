@@ -1,6 +1,9 @@
 //! Data files → tokens, in flat memory, once.
 
+use sha2::{Digest, Sha256};
+
 use crate::cache::TokenCache;
+use crate::encode::{Blocks, Maskable};
 use crate::error::DataError;
 use crate::examples::Text;
 use crate::sources::{DataSource, stream_columns};
@@ -37,6 +40,76 @@ pub fn encode_stream(
     mut to_texts: impl FnMut(&Table) -> Result<Vec<Text>, DataError>,
     extra_key: &str,
 ) -> Result<Tokenized, DataError> {
+    stored(source, tokenizer, cache, extra_key, |take| {
+        let mut before = 0;
+        for table in stream_columns(source.path, source.form, source.wanted)? {
+            // The table goes before its texts are encoded.
+            let texts = table.and_then(|table| to_texts(&table))?;
+            take(&tokenizer.encode_from(before, &texts)?)?;
+            before += texts.len();
+        }
+        Ok(())
+    })
+}
+
+/// As [`encode_stream`], of texts any token of which may be masked: sequences as those of [`TextTokenizer::encode_blocks`] or
+/// [`TextTokenizer::encode_lines`] of all texts, or of `chosen` ones: their places among all, ascending.
+///
+/// # Errors
+///
+/// As [`encode_stream`].
+pub fn encode_maskable_stream(
+    source: &DataSource<'_>,
+    tokenizer: &TextTokenizer,
+    cache: Option<&TokenCache>,
+    mut to_texts: impl FnMut(&Table) -> Result<Vec<String>, DataError>,
+    sequences: Maskable,
+    chosen: Option<&[usize]>,
+) -> Result<Tokenized, DataError> {
+    let mut digest = Sha256::new();
+    chosen.into_iter().flatten().for_each(|row| digest.update((*row as u64).to_le_bytes()));
+    let extra_key = format!("{sequences:?} {:?} {:x}", chosen.map(<[usize]>::len), digest.finalize());
+    stored(source, tokenizer, cache, &extra_key, |take| {
+        let (mut before, mut left) = (0, chosen.unwrap_or_default());
+        let mut blocks = match sequences {
+            Maskable::Blocks => Some(Blocks::new(tokenizer)?),
+            Maskable::Lines => None,
+        };
+        for table in stream_columns(source.path, source.form, source.wanted)? {
+            let mut texts = table.and_then(|table| to_texts(&table))?;
+            let count = texts.len();
+            if chosen.is_some() {
+                let (here, later) = left.split_at(left.partition_point(|row| *row < before + count));
+                texts = here.iter().map(|row| std::mem::take(&mut texts[row - before])).collect();
+                left = later;
+            }
+            before += count;
+            match &mut blocks {
+                None => take(&tokenizer.encode_lines(&texts)?)?,
+                Some(blocks) => {
+                    let mut full = Tokenized::default();
+                    blocks.push(&texts, &mut full)?;
+                    take(&full)?;
+                }
+            }
+        }
+        if let Some(blocks) = blocks {
+            let mut last = Tokenized::default();
+            blocks.finish(&mut last);
+            take(&last)?;
+        }
+        Ok(())
+    })
+}
+
+/// What `encode` hands on: in the cache, where it may be already, or in memory.
+fn stored(
+    source: &DataSource<'_>,
+    tokenizer: &TextTokenizer,
+    cache: Option<&TokenCache>,
+    extra_key: &str,
+    encode: impl FnOnce(&mut dyn FnMut(&Tokenized) -> Result<(), DataError>) -> Result<(), DataError>,
+) -> Result<Tokenized, DataError> {
     let keyed = match cache {
         Some(cache) => cache.key(source, tokenizer, extra_key)?.map(|key| (cache, key)),
         None => None,
@@ -44,34 +117,18 @@ pub fn encode_stream(
     let tokenized = match keyed {
         None => {
             let mut all = InMemory::default();
-            encode_all(source, tokenizer, &mut to_texts, |texts| all.append(texts))?;
+            encode(&mut |tokens| all.append(tokens))?;
             all.finish()
         }
         Some((cache, key)) => match cache.find(&key)? {
             Some(found) => found,
             None => {
                 let mut writer = cache.begin(&key)?;
-                encode_all(source, tokenizer, &mut to_texts, |texts| writer.append(texts))?;
+                encode(&mut |tokens| writer.append(tokens))?;
                 cache.finish(&key, writer)?
             }
         },
     };
     tell_of_truncated(&tokenized);
     Ok(tokenized)
-}
-
-fn encode_all(
-    source: &DataSource<'_>,
-    tokenizer: &TextTokenizer,
-    to_texts: &mut impl FnMut(&Table) -> Result<Vec<Text>, DataError>,
-    mut take: impl FnMut(&Tokenized) -> Result<(), DataError>,
-) -> Result<(), DataError> {
-    let mut before = 0;
-    for table in stream_columns(source.path, source.form, source.wanted)? {
-        // The table goes before its texts are encoded.
-        let texts = table.and_then(|table| to_texts(&table))?;
-        take(&tokenizer.encode_from(before, &texts)?)?;
-        before += texts.len();
-    }
-    Ok(())
 }

@@ -45,10 +45,10 @@ pub use batch::{PackedBatch, collate};
 pub use cache::TokenCache;
 pub use contents::{Change, Contents, FileContent};
 pub use encode::{
-    AnswerOptions, Candidate, DecodedAnswer, EncodedWords, FurtherPieces, IGNORED_LABEL, MaskableTokens, Masked,
-    Masking, Piece, WindowAnswers, Windows, decode_answer, words_of_text,
+    AnswerOptions, Candidate, DecodedAnswer, EncodedWords, FurtherPieces, IGNORED_LABEL, Maskable, Masked, Masking,
+    Piece, WindowAnswers, Windows, decode_answer, words_of_text,
 };
-pub use encode_stream::encode_stream;
+pub use encode_stream::{encode_maskable_stream, encode_stream};
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
 pub use expressions::Expressions;

@@ -27,6 +27,7 @@ pub use pieces::PieceCounts;
 pub(crate) use store::PARTIAL;
 pub use store::TokenStoreWriter;
 pub(crate) use tokenized::InMemory;
+use tokenized::MAX_TYPE;
 pub use tokenized::Tokenized;
 
 /// Texts encoded at a time: enough to occupy every core, few enough that the library's rich encodings (offsets, masks,
@@ -137,8 +138,9 @@ impl TextTokenizer {
             for encoding in encodings {
                 all.ids.extend_from_slice(encoding.get_ids());
                 for &type_id in encoding.get_type_ids() {
-                    let byte = u8::try_from(type_id);
-                    all.type_ids.push(byte.map_err(|_| failed(format!("a token is of type {type_id}, beyond 255")))?);
+                    let byte = u8::try_from(type_id).ok().filter(|byte| *byte <= MAX_TYPE);
+                    let beyond = || failed(format!("a token is of type {type_id}, beyond {MAX_TYPE}"));
+                    all.marks.push(byte.ok_or_else(beyond)?);
                 }
                 all.lengths.push(encoding.len());
                 all.truncated += usize::from(!encoding.get_overflowing().is_empty());

@@ -14,7 +14,7 @@ use retune_recipe::{
 
 use crate::TrainError;
 use crate::task::Splits;
-use crate::tasks::{Embeddings, GroupExamples, TextExamples};
+use crate::tasks::{Embeddings, GroupExamples, Groups, TextExamples};
 
 /// What the contrastive stage trains on and how.
 #[derive(Debug)]
@@ -87,7 +87,8 @@ impl Stage {
             (self.plan.data.validation.as_ref(), &self.data.validation),
         ];
         for (path, pairs) in files.into_iter().filter_map(|(path, pairs)| Some((path?, pairs))) {
-            let side = |place: usize| pairs.groups.iter().map(|group| group[place].first.clone()).collect();
+            let groups = pairs.groups.read()?;
+            let side = |place: usize| groups.iter().map(|group| group[place].first.clone()).collect();
             let values =
                 [OutputValues::Text(side(0)), OutputValues::Text(side(1)), OutputValues::Float(pairs.labels.clone())];
             let columns = COLUMNS.iter().zip(values);
@@ -111,9 +112,10 @@ fn groups(
     let texts = chosen.texts.read()?;
     let pairs = contrastive_pairs(&chosen.labels, each, seed);
     let text = |row: usize| Text::single(texts[row].first.as_str());
+    let groups = pairs.iter().map(|pair| vec![text(pair.row), text(pair.partner)]).collect();
     Ok(GroupExamples {
         path: examples.path.clone(),
-        groups: pairs.iter().map(|pair| vec![text(pair.row), text(pair.partner)]).collect(),
+        groups: Groups::Held(groups),
         labels: pairs.iter().map(|pair| f64::from(u8::from(pair.same_class))).collect(),
     })
 }

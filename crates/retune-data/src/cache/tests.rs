@@ -1,7 +1,8 @@
 use std::cell::Cell;
 
 use super::*;
-use crate::encode_stream::encode_stream;
+use crate::encode::{Maskable, Piece};
+use crate::encode_stream::{encode_maskable_stream, encode_stream};
 use crate::examples::{TextColumns, texts};
 use crate::sources::{DataFormat, Form, Wanted};
 use crate::tokenize::tests::{TINY, tokenizer_of};
@@ -178,4 +179,51 @@ fn the_version_names_the_library() {
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml")).expect("a file");
     let (_, version) = VERSION.rsplit_once(' ').expect("a version");
     assert!(manifest.contains(&format!("tokenizers = {{ version = \"={version}\"")), "{VERSION}");
+}
+
+/// Ids, types and pieces of every sequence.
+fn marked(tokenized: &Tokenized) -> Vec<(Vec<u32>, Vec<u8>, Vec<Piece>)> {
+    let with_pieces = |(row, (ids, type_ids))| {
+        let mut pieces = Vec::new();
+        tokenized.read_pieces(row, &mut pieces).expect("pieces");
+        (ids, type_ids, pieces)
+    };
+    rows(tokenized).into_iter().enumerate().map(with_pieces).collect()
+}
+
+#[test]
+fn sequences_to_mask_are_those_of_the_whole() {
+    let folder = Folder::new();
+    // More lines than a table has.
+    let lines: Vec<String> = (0..70_000_usize).map(|row| "the cats sat ".repeat(row % 3 + 1)).collect();
+    let path = folder.file("a.txt", &(lines.join("\n") + "\n"));
+    let source = DataSource { path: &path, form: &Form::default(), wanted: TEXT };
+    let tokenizer = tokenizer_of(TINY, 16).expect("a tokenizer");
+    let chosen: Vec<usize> = (0..lines.len()).filter(|row| row % 1000 > 990).collect();
+    for sequences in [Maskable::Blocks, Maskable::Lines] {
+        for chosen in [None, Some(chosen.as_slice()), Some(&[])] {
+            let of = |cache| {
+                let to_texts = |table: &crate::Table| {
+                    folder.made.set(folder.made.get() + 1);
+                    Ok(table.column("text")?.iter().flatten().map(str::to_owned).collect())
+                };
+                encode_maskable_stream(&source, &tokenizer, cache, to_texts, sequences, chosen).expect("tokens")
+            };
+            let texts = chosen.map_or(lines.clone(), |rows| rows.iter().map(|row| lines[*row].clone()).collect());
+            let whole = match sequences {
+                Maskable::Blocks => tokenizer.encode_blocks(&texts),
+                Maskable::Lines => tokenizer.encode_lines(&texts),
+            };
+            let whole = whole.expect("tokens");
+            let cache = folder.cache();
+            let first = of(Some(&cache));
+            let made = folder.made.get();
+            for found in [first, of(Some(&cache)), of(None)] {
+                assert!(marked(&found) == marked(&whole), "{sequences:?}, {:?}", chosen.map(<[usize]>::len));
+                assert_eq!(found.truncated, whole.truncated);
+            }
+            assert_eq!(folder.made.get(), made + 2, "the second time it was in the cache, of two tables");
+        }
+    }
+    assert_eq!(folder.cached().len(), 6);
 }

@@ -12,7 +12,8 @@ mod windows;
 mod words;
 
 pub use answers_decode::{AnswerOptions, Candidate, DecodedAnswer, WindowAnswers, decode_answer};
-pub use blocks::{MaskableTokens, Piece};
+pub(crate) use blocks::Blocks;
+pub use blocks::{Maskable, Piece};
 pub use masking::{Masked, Masking};
 pub use text_words::words_of_text;
 pub use windows::Windows;

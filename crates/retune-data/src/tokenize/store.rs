@@ -1,7 +1,7 @@
 //! Tokens in a file.
 //!
-//! The file, in little endian: eight bytes that name the form; of each text its ids, four bytes each, then their types, one
-//! byte each; the length of each text, four bytes; the number of texts, of tokens, and of texts that were cut, eight
+//! The file, in little endian: eight bytes that name the form; of each text its ids, four bytes each, then their marks, one
+//! byte each (the type, and in the two highest bits the piece); the length of each text, four bytes; the number of texts, of tokens, and of texts that were cut, eight
 //! bytes each; and the SHA-256 of all that. To read a text is to read its bytes: nothing is mapped into memory.
 
 use std::fs::File;
@@ -32,14 +32,14 @@ pub(super) struct StoredTokens {
 }
 
 impl StoredTokens {
-    pub(super) fn read(&self, tokens: Range<u64>, ids: &mut Vec<u32>, type_ids: &mut Vec<u8>) -> Result<(), DataError> {
+    pub(super) fn read(&self, tokens: Range<u64>, ids: &mut Vec<u32>, marks: &mut Vec<u8>) -> Result<(), DataError> {
         let length = (tokens.end - tokens.start) as usize;
         let mut bytes = vec![0; length * TOKEN as usize];
         let read = self.file.read_exact_at(&mut bytes, MAGIC.len() as u64 + tokens.start * TOKEN);
         read.map_err(|source| DataError::Read { path: self.path.clone(), source })?;
-        let (of_ids, of_types) = bytes.split_at(length * size_of::<u32>());
+        let (of_ids, of_marks) = bytes.split_at(length * size_of::<u32>());
         ids.extend(numbers(of_ids));
-        type_ids.extend_from_slice(of_types);
+        marks.extend_from_slice(of_marks);
         Ok(())
     }
 }
@@ -152,14 +152,14 @@ impl TokenStoreWriter {
     ///
     /// [`DataError::Write`]; [`DataError::Read`] where the texts are in a file themselves.
     pub fn append(&mut self, texts: &Tokenized) -> Result<(), DataError> {
-        let (mut ids, mut type_ids, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut marks, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
         for row in 0..texts.len() {
             ids.clear();
-            type_ids.clear();
+            marks.clear();
             bytes.clear();
-            texts.read(row, &mut ids, &mut type_ids)?;
+            texts.read_marked(row, &mut ids, &mut marks)?;
             bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
-            bytes.extend_from_slice(&type_ids);
+            bytes.extend_from_slice(&marks);
             self.write(&bytes)?;
             self.lengths.push(ids.len());
         }

@@ -3,7 +3,13 @@
 use std::ops::Range;
 
 use super::store::StoredTokens;
+use crate::encode::Piece;
 use crate::error::DataError;
+
+/// The bits of a token's second byte that say which text of a pair it belongs to; the others say what it is to masking.
+const TYPE: u8 = 0b0011_1111;
+/// The largest type that a token can have.
+pub(crate) const MAX_TYPE: u8 = TYPE;
 
 /// The tokens of many texts, `n` of them, in their order.
 ///
@@ -19,17 +25,17 @@ pub struct Tokenized {
 
 #[derive(Clone, Debug)]
 pub(super) enum Tokens {
-    /// The ids, `[t]`, and of each token the text of a pair that it belongs to, `[t]`.
+    /// The ids, `[t]`, and of each token the text of a pair that it belongs to, with its [`Piece`] above, `[t]`.
     Memory {
         ids: Vec<u32>,
-        type_ids: Vec<u8>,
+        marks: Vec<u8>,
     },
     File(StoredTokens),
 }
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self::Memory { ids: Vec::new(), type_ids: Vec::new() }
+        Self::Memory { ids: Vec::new(), marks: Vec::new() }
     }
 }
 
@@ -46,7 +52,7 @@ impl Tokenized {
             let before = all.ids.len();
             for (id, type_id) in row {
                 all.ids.push(id);
-                all.type_ids.push(type_id);
+                all.marks.push(type_id & TYPE);
             }
             all.lengths.push(all.ids.len() - before);
         }
@@ -106,12 +112,12 @@ impl Tokenized {
         let mut selected = Self { truncated: self.truncated, ..Self::default() };
         match &self.tokens {
             Tokens::Memory { .. } => {
-                let (mut ids, mut type_ids) = (Vec::new(), Vec::new());
+                let (mut ids, mut marks) = (Vec::new(), Vec::new());
                 for &row in rows {
-                    self.read(row, &mut ids, &mut type_ids)?;
+                    self.read_marked(row, &mut ids, &mut marks)?;
                     selected.lengths.push(self.length(row));
                 }
-                selected.tokens = Tokens::Memory { ids, type_ids };
+                selected.tokens = Tokens::Memory { ids, marks };
             }
             Tokens::File(tokens) => {
                 rows.iter().for_each(|&row| selected.lengths.push(self.length(row)));
@@ -122,11 +128,21 @@ impl Tokenized {
         Ok(selected)
     }
 
-    /// Adds a text to those in memory.
+    /// Adds a sequence to those in memory.
     pub(crate) fn push(&mut self, new_ids: &[u32], new_type_ids: &[u32]) {
-        if let Tokens::Memory { ids, type_ids } = &mut self.tokens {
+        self.push_marked(new_ids, new_type_ids.iter().map(|type_id| clamped(*type_id)));
+    }
+
+    /// Adds a sequence of which it is known what each token is to masking.
+    pub(crate) fn push_pieces(&mut self, new_ids: &[u32], new_type_ids: &[u32], pieces: &[Piece]) {
+        let marks = new_type_ids.iter().zip(pieces);
+        self.push_marked(new_ids, marks.map(|(type_id, piece)| clamped(*type_id) | piece.bits()));
+    }
+
+    fn push_marked(&mut self, new_ids: &[u32], new_marks: impl Iterator<Item = u8>) {
+        if let Tokens::Memory { ids, marks } = &mut self.tokens {
             ids.extend_from_slice(new_ids);
-            type_ids.extend(new_type_ids.iter().map(|type_id| u8::try_from(*type_id).unwrap_or(u8::MAX)));
+            marks.extend(new_marks);
             self.lengths.push(new_ids.len());
         }
     }
@@ -141,24 +157,56 @@ impl Tokenized {
     ///
     /// If there is no such text.
     pub fn read(&self, row: usize, ids: &mut Vec<u32>, type_ids: &mut Vec<u8>) -> Result<(), DataError> {
+        let before = type_ids.len();
+        self.read_marked(row, ids, type_ids)?;
+        type_ids[before..].iter_mut().for_each(|mark| *mark &= TYPE);
+        Ok(())
+    }
+
+    /// Appends what each token of a sequence is to masking: known of those of [`TextTokenizer::encode_blocks`] and
+    /// [`TextTokenizer::encode_lines`] alone.
+    ///
+    /// [`TextTokenizer::encode_blocks`]: crate::TextTokenizer::encode_blocks
+    /// [`TextTokenizer::encode_lines`]: crate::TextTokenizer::encode_lines
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Read`], where they are in a file.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such sequence.
+    pub fn read_pieces(&self, row: usize, pieces: &mut Vec<Piece>) -> Result<(), DataError> {
+        let (mut ids, mut marks) = (Vec::new(), Vec::new());
+        self.read_marked(row, &mut ids, &mut marks)?;
+        pieces.extend(marks.into_iter().map(Piece::of_bits));
+        Ok(())
+    }
+
+    /// As [`Tokenized::read`], with the pieces above the types.
+    pub(super) fn read_marked(&self, row: usize, ids: &mut Vec<u32>, marks: &mut Vec<u8>) -> Result<(), DataError> {
         let range = self.lengths.place(row)..self.lengths.place(row) + self.length(row) as u64;
         match &self.tokens {
-            Tokens::Memory { ids: all_ids, type_ids: all_type_ids } => {
+            Tokens::Memory { ids: all_ids, marks: all_marks } => {
                 let range = range.start as usize..range.end as usize;
                 ids.extend_from_slice(&all_ids[range.clone()]);
-                type_ids.extend_from_slice(&all_type_ids[range]);
+                marks.extend_from_slice(&all_marks[range]);
                 Ok(())
             }
-            Tokens::File(tokens) => tokens.read(range, ids, type_ids),
+            Tokens::File(tokens) => tokens.read(range, ids, marks),
         }
     }
+}
+
+fn clamped(type_id: u32) -> u8 {
+    u8::try_from(type_id).unwrap_or(u8::MAX).min(MAX_TYPE)
 }
 
 /// Texts that are gathered in memory.
 #[derive(Default)]
 pub(crate) struct InMemory {
     pub(super) ids: Vec<u32>,
-    pub(super) type_ids: Vec<u8>,
+    pub(super) marks: Vec<u8>,
     pub(super) lengths: Lengths,
     pub(super) truncated: usize,
 }
@@ -166,7 +214,7 @@ pub(crate) struct InMemory {
 impl InMemory {
     pub(crate) fn append(&mut self, texts: &Tokenized) -> Result<(), DataError> {
         for row in 0..texts.len() {
-            texts.read(row, &mut self.ids, &mut self.type_ids)?;
+            texts.read_marked(row, &mut self.ids, &mut self.marks)?;
             self.lengths.push(texts.length(row));
         }
         self.truncated += texts.truncated;
@@ -174,8 +222,8 @@ impl InMemory {
     }
 
     pub(crate) fn finish(self) -> Tokenized {
-        let Self { ids, type_ids, lengths, truncated } = self;
-        Tokenized { lengths, tokens: Tokens::Memory { ids, type_ids }, truncated }
+        let Self { ids, marks, lengths, truncated } = self;
+        Tokenized { lengths, tokens: Tokens::Memory { ids, marks }, truncated }
     }
 }
 

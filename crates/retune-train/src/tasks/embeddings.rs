@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{DataError, Text, TextTokenizer, Wanted, collate, numbers};
+use retune_data::{DataError, Table, Text, TextTokenizer, collate, numbers};
 use retune_metrics::{Bootstrap, MeanLoss, RankCorrelation, Regression};
 use retune_models::registry::Architecture;
 use retune_models::{ModelConfig, PoolingMode};
 use retune_recipe::{DataPlan, LossChoice, Plan, PoolingChoice};
 use tch::{Kind, Tensor};
 
-use super::groups::{GroupExamples, column};
+use super::groups::{GroupColumns, GroupExamples, Groups};
 use super::texts;
 use crate::TrainError;
 use crate::evaluate::Outputs;
@@ -124,29 +124,27 @@ impl Task for Embeddings {
 
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
         let label = plan.label.as_deref().filter(|_| labelled);
-        let mut wanted: Vec<Wanted<'_>> = plan.text.iter().map(|name| Wanted::Text(name)).collect();
-        wanted.extend(label.map(Wanted::Text));
-        let table = texts::read_table(path, plan, &wanted)?;
-        let columns = plan.text.iter().map(|name| column(&table, name)).collect::<Result<Vec<_>, _>>()?;
-        let group = |row: usize| columns.iter().map(|column| Text::single(column[row].as_str())).collect();
-        let labels = label.map(|label| numbers(&table, label)).transpose()?.unwrap_or_default();
-        let beyond = labels.iter().position(|label| self.loss == Loss::Cosine && label.abs() > 1.0);
-        if let Some(row) = beyond {
-            return Err(TrainError::Data(DataError::WrongType {
-                place: table.place(row),
-                column: label.unwrap_or_default().to_owned(),
-                found: labels[row].to_string(),
-                expected: "a cosine from -1 to 1 is wanted; divide the numbers by their largest",
-            }));
-        }
-        Ok(GroupExamples { path: path.to_owned(), groups: (0..table.len()).map(group).collect(), labels })
+        let labels = |table: &Table| {
+            let Some(label) = label else { return Ok(Vec::new()) };
+            let labels = numbers(table, label)?;
+            match labels.iter().position(|label| self.loss == Loss::Cosine && label.abs() > 1.0) {
+                None => Ok(labels),
+                Some(row) => Err(DataError::WrongType {
+                    place: table.place(row),
+                    column: label.to_owned(),
+                    found: labels[row].to_string(),
+                    expected: "a cosine from -1 to 1 is wanted; divide the numbers by their largest",
+                }),
+            }
+        };
+        GroupExamples::read(path, plan, GroupColumns::Texts(plan.text.clone()), label, labels)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
         let group = |texts: Vec<String>| texts.into_iter().map(Text::single).collect();
         Ok(GroupExamples {
             path: Default::default(),
-            groups: texts.into_iter().map(group).collect(),
+            groups: Groups::Held(texts.into_iter().map(group).collect()),
             labels: Vec::new(),
         })
     }
@@ -271,7 +269,7 @@ impl Task for Embeddings {
             };
             Prediction { line, fields }
         };
-        Ok(examples.groups.iter().enumerate().map(predict).collect())
+        Ok(examples.groups.read()?.iter().enumerate().map(predict).collect())
     }
 
     fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>> {

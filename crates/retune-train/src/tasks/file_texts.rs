@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use retune_data::sources::{self, DataSource, Form, Wanted};
-use retune_data::{DataError, Text, TextColumns, TextTokenizer, Tokenized, encode_stream};
+use retune_data::{DataError, Table, Text, TextColumns, TextTokenizer, Tokenized, encode_stream};
 
 use crate::TrainError;
 
@@ -36,6 +36,16 @@ pub(super) enum Rows {
     Chosen(Vec<usize>, usize),
 }
 
+impl Rows {
+    /// Those of these rows, in this order.
+    pub(super) fn select(&self, chosen: &[usize]) -> Self {
+        match self {
+            Rows::All(count) => Rows::Chosen(chosen.to_vec(), *count),
+            Rows::Chosen(rows, all) => Rows::Chosen(chosen.iter().map(|row| rows[*row]).collect(), *all),
+        }
+    }
+}
+
 impl Texts {
     /// How many.
     pub fn len(&self) -> usize {
@@ -63,13 +73,7 @@ impl Texts {
     pub(super) fn select(&self, chosen: &[usize]) -> Self {
         match self {
             Self::Memory(texts) => Self::Memory(chosen.iter().map(|row| texts[*row].clone()).collect()),
-            Self::File(file) => {
-                let rows = match &file.rows {
-                    Rows::All(count) => Rows::Chosen(chosen.to_vec(), *count),
-                    Rows::Chosen(rows, all) => Rows::Chosen(chosen.iter().map(|row| rows[*row]).collect(), *all),
-                };
-                Self::File(FileTexts { rows, ..file.clone() })
-            }
+            Self::File(file) => Self::File(FileTexts { rows: file.rows.select(chosen), ..file.clone() }),
         }
     }
 
@@ -105,7 +109,7 @@ impl FileTexts {
     fn encode(&self, tokenizer: &TextTokenizer) -> Result<Tokenized, DataError> {
         let wanted = self.wanted();
         let source = DataSource { path: &self.path, form: &self.form, wanted: &wanted };
-        let to_texts = |table: &retune_data::Table| retune_data::texts(table, &self.columns);
+        let to_texts = |table: &Table| retune_data::texts(table, &self.columns);
         let tokenized = encode_stream(&source, tokenizer, tokenizer.cache(), to_texts, "texts")?;
         let (Rows::All(count) | Rows::Chosen(_, count)) = &self.rows;
         if tokenized.len() != *count {
@@ -118,24 +122,34 @@ impl FileTexts {
     }
 
     fn read(&self) -> Result<Vec<Text>, DataError> {
-        let mut places: Vec<(usize, usize)> = match &self.rows {
-            Rows::All(count) => (0..*count).map(|row| (row, row)).collect(),
-            Rows::Chosen(rows, _) => rows.iter().enumerate().map(|(place, row)| (*row, place)).collect(),
-        };
-        places.sort_unstable();
-        let mut found: Vec<Option<Text>> = vec![None; places.len()];
-        let (mut next, mut before) = (places.into_iter().peekable(), 0);
-        for table in sources::stream_columns(&self.path, &self.form, &self.wanted())? {
-            let table = table?;
-            let mut texts: Vec<Option<Text>> =
-                retune_data::texts(&table, &self.columns)?.into_iter().map(Some).collect();
-            while let Some((row, place)) = next.next_if(|(row, _)| *row < before + texts.len()) {
-                found[place] = texts[row - before].take();
-            }
-            before += texts.len();
-        }
-        found.into_iter().collect::<Option<Vec<Text>>>().ok_or_else(|| self.changed())
+        let texts = |table: &Table| retune_data::texts(table, &self.columns);
+        read_rows(&self.path, &self.form, &self.wanted(), &self.rows, texts)
     }
+}
+
+/// What `of_table` makes of some rows of a file, one of each.
+pub(super) fn read_rows<T: Clone>(
+    path: &Path,
+    form: &Form,
+    wanted: &[Wanted<'_>],
+    rows: &Rows,
+    of_table: impl Fn(&Table) -> Result<Vec<T>, DataError>,
+) -> Result<Vec<T>, DataError> {
+    let mut places: Vec<(usize, usize)> = match rows {
+        Rows::All(count) => (0..*count).map(|row| (row, row)).collect(),
+        Rows::Chosen(rows, _) => rows.iter().enumerate().map(|(place, row)| (*row, place)).collect(),
+    };
+    places.sort_unstable();
+    let mut found: Vec<Option<T>> = vec![None; places.len()];
+    let (mut next, mut before) = (places.into_iter().peekable(), 0);
+    for table in sources::stream_columns(path, form, wanted)? {
+        let mut made: Vec<Option<T>> = of_table(&table?)?.into_iter().map(Some).collect();
+        while let Some((row, place)) = next.next_if(|(row, _)| *row < before + made.len()) {
+            found[place] = made[row - before].take();
+        }
+        before += made.len();
+    }
+    found.into_iter().collect::<Option<Vec<T>>>().ok_or_else(|| DataError::Changed { path: path.to_owned() })
 }
 
 /// Whether a path names a pipe or the like, whose content is gone once it is read.

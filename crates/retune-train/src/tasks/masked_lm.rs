@@ -1,15 +1,19 @@
 //! The words that masks stand for: to go on with pretraining, on text alone.
 
-use std::path::{Path, PathBuf};
+mod lines;
+
+use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{DataError, MaskableTokens, Masking, Piece, TextTokenizer, Wanted, collate};
+use retune_data::{Masking, TextTokenizer, collate};
 use retune_metrics::{Bootstrap, Perplexity};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
 use retune_recipe::{DataPlan, Plan};
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
+
+pub use lines::Lines;
 
 use super::texts::{self, cut_note};
 use crate::TrainError;
@@ -38,41 +42,11 @@ pub struct MaskedLanguageModel {
     outputs: usize,
 }
 
-/// Texts, one after the other.
-#[derive(Debug, Clone)]
-pub struct Lines {
-    /// The file that they come from.
-    pub path: PathBuf,
-    /// The texts.
-    pub texts: Vec<String>,
-    /// Whether they hold masks that are to be filled in, and none is to be made.
-    pub to_fill: bool,
-}
-
 /// What stands beside the tokens.
 #[derive(Debug)]
 pub struct MaskTargets {
-    /// What each token is to masking.
-    pieces: Vec<Piece>,
     /// Whether the texts hold masks that are to be filled in.
     to_fill: bool,
-}
-
-impl Examples for Lines {
-    fn len(&self) -> usize {
-        self.texts.len()
-    }
-}
-
-impl Lines {
-    fn select(&self, rows: &[usize]) -> Self {
-        Self { texts: rows.iter().map(|row| self.texts[*row].clone()).collect(), ..self.clone() }
-    }
-}
-
-/// Whether a line has no sequence, as the tokenizer's lines have it.
-fn is_blank(text: &str) -> bool {
-    text.chars().all(|letter| letter.is_whitespace() || ('\u{1C}'..='\u{1F}').contains(&letter))
 }
 
 impl MaskedLanguageModel {
@@ -94,12 +68,14 @@ impl MaskedLanguageModel {
     /// Masks the sequences of a packed batch.
     fn masked(&self, encoded: &Encoded<MaskTargets>, sequences: &[usize], epoch: u64) -> Result<Batch, TrainError> {
         let mut packed = collate(&encoded.tokenized, sequences)?;
-        let pieces = &encoded.targets.pieces;
+        let mut pieces = Vec::new();
         let (mut positions, mut labels, mut of_sequence) = (Vec::new(), Vec::new(), Vec::new());
         for (place, row) in packed.rows.iter().enumerate() {
             let range = packed.cu_seqlens[place] as usize..packed.cu_seqlens[place + 1] as usize;
             let ids: Vec<u32> = packed.input_ids[range.clone()].iter().map(|id| *id as u32).collect();
-            let masked = self.masking.apply(&ids, &pieces[encoded.tokenized.range(*row)], epoch, *row);
+            pieces.clear();
+            encoded.tokenized.read_pieces(*row, &mut pieces)?;
+            let masked = self.masking.apply(&ids, &pieces, epoch, *row);
             for ((position, id), label) in range.zip(masked.ids).zip(masked.labels) {
                 packed.input_ids[position] = i64::from(id);
                 if label != IGNORED {
@@ -130,7 +106,7 @@ impl Task for MaskedLanguageModel {
     fn read(plan: &Plan) -> Result<(Self, Splits<Lines>), TrainError> {
         let task = Self::of_plan(plan, 0);
         let train = task.read_file(&plan.data.train, &plan.data, true)?;
-        let strata = vec![0; train.texts.len()];
+        let strata = vec![0; train.len()];
         let read = |path: &Path| task.read_file(path, &plan.data, true);
         let splits = texts::splits(plan, train, &strata, Lines::select, read)?;
         Ok((task, splits))
@@ -147,22 +123,11 @@ impl Task for MaskedLanguageModel {
     }
 
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Lines, TrainError> {
-        let name = &plan.text[0];
-        let table = texts::read_table(path, plan, &[Wanted::Text(name)])?;
-        let texts: Vec<String> =
-            table.column(name)?.iter().flatten().filter(|text| !is_blank(text)).map(str::to_owned).collect();
-        if texts.is_empty() {
-            return Err(DataError::NoRows { path: path.to_owned() }.into());
-        }
-        Ok(Lines { path: path.to_owned(), texts, to_fill: !labelled })
+        Lines::read(path, plan, !labelled)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Lines, TrainError> {
-        let texts: Vec<String> = texts.into_iter().flatten().filter(|text| !is_blank(text)).collect();
-        if texts.is_empty() {
-            return Err(TrainError::Input { reason: "there is no text to fill in".to_owned() });
-        }
-        Ok(Lines { path: PathBuf::new(), texts, to_fill: true })
+        Lines::given(texts.into_iter().flatten().collect())
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
@@ -198,12 +163,9 @@ impl Task for MaskedLanguageModel {
     }
 
     fn encode(&self, examples: &Lines, tokenizer: &TextTokenizer) -> Result<Encoded<MaskTargets>, TrainError> {
-        let MaskableTokens { tokenized, pieces } = match examples.to_fill || self.line_by_line {
-            true => tokenizer.encode_lines(&examples.texts)?,
-            false => tokenizer.encode_blocks(&examples.texts)?,
-        };
-        let notes = cut_note(tokenized.truncated, examples.texts.len());
-        let targets = MaskTargets { pieces, to_fill: examples.to_fill };
+        let tokenized = examples.encode(tokenizer, self.line_by_line)?;
+        let notes = cut_note(tokenized.truncated, examples.len());
+        let targets = MaskTargets { to_fill: examples.to_fill };
         Ok(Encoded { tokenized, per_row: 1, targets, notes })
     }
 
@@ -320,7 +282,7 @@ impl Task for MaskedLanguageModel {
             let masks: Vec<Vec<Value>> = filled.iter().map(|mask| mask.iter().map(value).collect()).collect();
             Prediction { line, fields: vec![("text", Field::Text(text.clone())), ("masks", Field::Json(json!(masks)))] }
         };
-        Ok(examples.texts.iter().enumerate().map(predict).collect())
+        Ok(examples.held().iter().enumerate().map(predict).collect())
     }
 
     fn label_column(&self, _examples: &Lines) -> Option<Vec<String>> {

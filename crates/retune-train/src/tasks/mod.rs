@@ -17,7 +17,7 @@ mod token_classification;
 pub use classification::Classification;
 pub use embeddings::Embeddings;
 pub use file_texts::{FileTexts, Texts};
-pub use groups::GroupExamples;
+pub use groups::{GroupExamples, Groups};
 pub use masked_lm::MaskedLanguageModel;
 pub use multi_label::MultiLabel;
 pub use multiple_choice::MultipleChoice;

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{DataError, Table, Text, TextTokenizer, Wanted, collate};
+use retune_data::{DataError, Table, Text, TextTokenizer, collate};
 use retune_metrics::{Bootstrap, MeanLoss, TopKAccuracy};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
 use retune_recipe::{DataPlan, Plan};
 use tch::Tensor;
 
-use super::groups::{GroupExamples, column};
+use super::groups::{GroupColumns, GroupExamples, Groups, choices, column};
 use super::probabilities::{arg_max, log_softmax, softmax};
 use super::texts::{self, label_column};
 use crate::TrainError;
@@ -36,46 +36,11 @@ impl MultipleChoice {
         let places = &batch.targets[0]; // [n, k]
         outputs.squeeze_dim(1).index_select(0, &places.reshape([-1])).view_as(places)
     }
-
-    fn groups(table: &Table, plan: &DataPlan, columns: &[String]) -> Result<Vec<Vec<Text>>, TrainError> {
-        let contexts = column(table, &plan.text[0])?;
-        let openings = plan.text.get(1).map(|name| column(table, name)).transpose()?;
-        let choices = choices(table, columns)?;
-        let group = |(row, context): (usize, &String)| {
-            let opened = |choice: &String| match &openings {
-                Some(openings) => format!("{} {choice}", openings[row]),
-                None => choice.clone(),
-            };
-            choices[row].iter().map(|choice| Text { first: context.clone(), second: Some(opened(choice)) }).collect()
-        };
-        Ok(contexts.iter().enumerate().map(group).collect())
-    }
-}
-
-/// The choices of each row, as many in all.
-fn choices(table: &Table, columns: &[String]) -> Result<Vec<Vec<String>>, DataError> {
-    if let [list] = columns {
-        let lists = table.lists(list)?;
-        let rows: Vec<Vec<String>> =
-            lists.iter().map(|row| row.iter().flatten().map(|choice| (*choice).to_owned()).collect()).collect();
-        let expected = rows.first().map_or(0, Vec::len).max(2);
-        return match rows.iter().position(|row| row.len() != expected) {
-            None => Ok(rows),
-            Some(row) => Err(DataError::WrongType {
-                place: table.place(row),
-                column: list.clone(),
-                found: format!("{} choice(s)", rows[row].len()),
-                expected: "as many choices as in the first row are wanted, at least 2",
-            }),
-        };
-    }
-    let columns = columns.iter().map(|name| column(table, name)).collect::<Result<Vec<_>, _>>()?;
-    Ok((0..table.len()).map(|row| columns.iter().map(|column| column[row].clone()).collect()).collect())
 }
 
 /// Which choice each row says is right: by number from 0, by letter from A, or by its words.
 fn labels(table: &Table, name: &str, columns: &[String]) -> Result<Vec<u32>, DataError> {
-    let (labels, choices) = (column(table, name)?, choices(table, columns)?);
+    let (labels, choices) = (column(table, name)?, choices(table, columns, None)?);
     let label = |(row, label): (usize, &String)| {
         let text = label.trim();
         let choices = &choices[row];
@@ -114,18 +79,11 @@ impl Task for MultipleChoice {
     }
 
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
-        let columns = plan.choices.clone().unwrap_or_default();
-        let mut wanted: Vec<Wanted<'_>> = plan.text.iter().map(|name| Wanted::Text(name)).collect();
-        match columns.as_slice() {
-            [list] => wanted.push(Wanted::List(list)),
-            many => wanted.extend(many.iter().map(|name| Wanted::Text(name))),
-        }
+        let choices = plan.choices.clone().unwrap_or_default();
         let name = label_column(plan);
-        wanted.extend(labelled.then_some(Wanted::Text(name)));
-        let table = texts::read_table(path, plan, &wanted)?;
-        let groups = Self::groups(&table, plan, &columns)?;
-        let labels = if labelled { labels(&table, name, &columns)? } else { Vec::new() };
-        Ok(GroupExamples { path: path.to_owned(), groups, labels })
+        let label_of = |table: &Table| if labelled { labels(table, name, &choices) } else { Ok(Vec::new()) };
+        let columns = GroupColumns::Choices { text: plan.text.clone(), choices: choices.clone() };
+        GroupExamples::read(path, plan, columns, labelled.then_some(name), label_of)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {
@@ -141,7 +99,7 @@ impl Task for MultipleChoice {
             let reason = "give a context and at least two choices".to_owned();
             return Err(TrainError::Input { reason });
         }
-        Ok(GroupExamples { path: Default::default(), groups: vec![group(all)], labels: Vec::new() })
+        Ok(GroupExamples { path: Default::default(), groups: Groups::Held(vec![group(all)]), labels: Vec::new() })
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
@@ -244,7 +202,7 @@ impl Task for MultipleChoice {
             }
             Prediction { line, fields }
         };
-        Ok(examples.groups.iter().enumerate().map(predict).collect())
+        Ok(examples.groups.read()?.iter().enumerate().map(predict).collect())
     }
 
     fn label_column(&self, examples: &Self::Examples) -> Option<Vec<String>> {
