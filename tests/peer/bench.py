@@ -140,7 +140,11 @@ class Bench:
         mine, other = self.ours(file, precision), self.theirs(file, precision, grouped=name == "grouped")
         if name == "memory":
             return mine["memory"], other["memory"], None
-        flops = 6 * self.args.layer_parameters * mine["tokens"]
+        layers, hidden, inner = self.args.sizes
+        projection, network = hidden * hidden, 2 * hidden * inner
+        # Of the last layer, keys and values of all tokens; the rest of each sequence's first token alone.
+        of_all = (layers - 1) * (4 * projection + network) + 2 * projection
+        flops = 6 * (of_all * mine["tokens"] + (2 * projection + network) * mine["rate"])
         tokens = round(32 * mine["tokens"] / mine["rate"])
         return mine["rate"], other["rate"], flops / self.product(precision, tokens)
 
@@ -165,7 +169,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--rows", type=int, default=640)
     parser.add_argument("--only", nargs="+", choices=list(FLOORS), default=list(FLOORS))
-    parser.add_argument("--layer-parameters", type=int, default=6 * (4 * 384 * 384 + 2 * 384 * 1536), help="weights of the layers' products")
+    parser.add_argument("--sizes", type=int, nargs=3, default=[6, 384, 1536], help="layers, hidden and intermediate size of the model")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     args.retune = args.retune.resolve()

@@ -96,6 +96,17 @@ pub fn compare(model: &Model, reference: &Reference, bounds: Bounds) -> Result<V
     let loss = loss(model.spec().kind, &output.logits, &labels, input.layout.offsets());
     compare("loss", &loss, "loss")?; // []
     comparisons.extend(gradients(model, &loss, reference, bounds)?);
+    // The same where nobody asks for hidden states, as in training: of the last layer, what the head reads is computed, and no more.
+    let logits = model.forward(&input, Mode::Train);
+    comparisons.push(Comparison::absolute(
+        "logits alone",
+        "logits",
+        &logits,
+        &reference.tensor("logits")?,
+        bounds.forward,
+    )?);
+    let loss = self::loss(model.spec().kind, &logits, &labels, input.layout.offsets());
+    comparisons.extend(gradients(model, &loss, reference, bounds)?);
     Ok(comparisons)
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use tch::Tensor;
 
 use crate::bert::BertConfig;
-use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames, PostNormSizes};
+use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames, PostNormSizes, first_tokens_through};
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
 use crate::layer::{Layer, through};
 use crate::parameters::Scope;
@@ -99,6 +99,11 @@ impl Encoder for Albert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.widening.forward(&self.embeddings.forward(input, mode), mode); // [t, d]
         through(x, &[], self.layers(), &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
+    }
+
+    fn first_tokens(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
+        let x = self.widening.forward(&self.embeddings.forward(input, mode), mode); // [t, d]
+        first_tokens_through(x, self.layers(), &input.layout, mode, trace)
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -11,7 +11,9 @@ use retune_attention::{Activation, Mode};
 use serde::Deserialize;
 use tch::Tensor;
 
-use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, PostNormSizes};
+use crate::blocks::{
+    AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, PostNormSizes, first_tokens_through,
+};
 use crate::config::defaults;
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
 use crate::layer::{Layer, through};
@@ -144,6 +146,10 @@ impl Encoder for Bert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.embeddings.forward(input, mode); // [t, d]
         through(x, &[], &self.layers, &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
+    }
+
+    fn first_tokens(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
+        first_tokens_through(self.embeddings.forward(input, mode), &self.layers, &input.layout, mode, trace)
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

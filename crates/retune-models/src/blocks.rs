@@ -6,8 +6,9 @@ use retune_attention::{
 };
 use tch::Tensor;
 
-use crate::PackedInput;
+use crate::layer::{Layer, through};
 use crate::parameters::Scope;
+use crate::{PackedInput, Trace};
 
 /// Word, position and segment embeddings, summed and normalised:
 /// `LN(W_word[ids] + W_type[segment] + W_position[first + place])`.
@@ -151,11 +152,41 @@ impl PostNormLayer {
         self.forward(&inputs[0], layout, *mode) // [t, d]
     }
 
+    /// What [`PostNormLayer::in_sequence`] gives for each sequence's first token, `[b, d]`: these alone ask, and are transformed.
+    pub fn on_first_tokens(&self, inputs: &[Tensor], (layout, mode): &(SequenceLayout, Mode)) -> Tensor {
+        let x = &inputs[0]; // [t, d]
+        let first = x.index_select(0, &layout.first_tokens(x.device())); // [b, d]
+        let alone = SequenceLayout::from_lengths(&vec![1; layout.sequences()]);
+        self.across(&first, x, Pairing::across(&alone, layout), *mode) // [b, d]
+    }
+
     /// `x` is `[t, d]`; the result is `[t, d]`.
     pub fn forward<'a>(&self, x: &Tensor, pairing: impl Into<Pairing<'a>>, mode: Mode) -> Tensor {
-        let mixed = self.attention_output.forward(&self.attention.forward(x, pairing, mode), mode); // [t, d]
-        let x = add_norm(&mixed, x, &self.attention_dropout, &self.attention_norm, mode); // [t, d]
-        let transformed = self.feed_forward.forward(&x, mode); // [t, d]
-        add_norm(&transformed, &x, &self.output_dropout, &self.output_norm, mode) // [t, d]
+        self.across(x, x, pairing, mode)
     }
+
+    /// The layer at some of the tokens, `x`, `[n, d]`, which attend to all of them, `[t, d]`; the result is `[n, d]`.
+    fn across<'a>(&self, x: &Tensor, all: &Tensor, pairing: impl Into<Pairing<'a>>, mode: Mode) -> Tensor {
+        let mixed = self.attention_output.forward(&self.attention.across(x, all, pairing, mode), mode); // [n, d]
+        let x = add_norm(&mixed, x, &self.attention_dropout, &self.attention_norm, mode); // [n, d]
+        let transformed = self.feed_forward.forward(&x, mode); // [n, d]
+        add_norm(&transformed, &x, &self.output_dropout, &self.output_norm, mode) // [n, d]
+    }
+}
+
+/// Carries a hidden state, `[t, d]`, through layers, of the last one only what each sequence's first token needs: `[b, d]`.
+pub(crate) fn first_tokens_through<'l>(
+    x: Tensor,
+    layers: impl IntoIterator<Item = &'l Layer<PostNormLayer>>,
+    layout: &SequenceLayout,
+    mode: Mode,
+    trace: Trace,
+) -> Tensor {
+    let layers: Vec<_> = layers.into_iter().collect();
+    let context = (layout.clone(), mode);
+    let Some((last, before)) = layers.split_last() else {
+        return x.index_select(0, &layout.first_tokens(x.device())); // [b, d]
+    };
+    let x = through(x, &[], before.iter().copied(), &context, trace, PostNormLayer::in_sequence).last; // [t, d]
+    through(x, &[], [*last], &context, trace, PostNormLayer::on_first_tokens).last // [b, d]
 }

@@ -14,7 +14,9 @@ use retune_attention::{Activation, Mode};
 use serde::Deserialize;
 use tch::Tensor;
 
-use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, PostNormSizes};
+use crate::blocks::{
+    AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames, PostNormSizes, first_tokens_through,
+};
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
 use crate::layer::{Layer, through};
 use crate::parameters::Scope;
@@ -155,6 +157,10 @@ impl Encoder for DistilBert {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.embeddings.forward(input, mode); // [t, d]
         through(x, &[], &self.layers, &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
+    }
+
+    fn first_tokens(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
+        first_tokens_through(self.embeddings.forward(input, mode), &self.layers, &input.layout, mode, trace)
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -12,7 +12,7 @@ use serde_json::json;
 use tch::Tensor;
 
 use crate::bert::BertConfig;
-use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames};
+use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames, first_tokens_through};
 use crate::heads::{Head, HeadKind, HeadSpec, Reads, Transform};
 use crate::layer::{Layer, through};
 use crate::parameters::Scope;
@@ -114,11 +114,22 @@ impl Summary {
     }
 }
 
+impl Electra {
+    /// The embeddings in the layers' size: `[t, d]`.
+    fn widened(&self, input: &PackedInput, mode: Mode) -> Tensor {
+        let x = self.embeddings.forward(input, mode); // [t, e]
+        self.widening.as_ref().map_or_else(|| x.shallow_clone(), |widening| widening.forward(&x, mode))
+    }
+}
+
 impl Encoder for Electra {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
-        let x = self.embeddings.forward(input, mode); // [t, e]
-        let x = self.widening.as_ref().map_or_else(|| x.shallow_clone(), |widening| widening.forward(&x, mode)); // [t, d]
+        let x = self.widened(input, mode); // [t, d]
         through(x, &[], &self.layers, &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
+    }
+
+    fn first_tokens(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
+        first_tokens_through(self.widened(input, mode), &self.layers, &input.layout, mode, trace)
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -107,18 +107,28 @@ impl Model {
 
     /// The logits of a packed batch: `[n, c]`.
     pub fn forward(&self, input: &PackedInput, mode: Mode) -> Tensor {
-        self.forward_traced(input, mode, self.trace(input, mode)).logits
+        self.forward_at(input, None, mode)
     }
 
     /// The logits of a packed batch, or, of a head that reads tokens, those of some tokens alone: `positions` is `[m]` in
     /// int64, the result `[m, c]`. What the head would compute for the other tokens is not computed.
     pub fn forward_at(&self, input: &PackedInput, positions: Option<&Tensor>, mode: Mode) -> Tensor {
-        let states = self.encoder.forward(input, mode, self.trace(input, mode));
-        let last = match positions.filter(|_| self.spec.kind.is_per_token()) {
-            Some(positions) => states.last.index_select(0, positions), // [m, d]
-            None => states.last,                                       // [t, d]
+        let trace = self.trace(input, mode);
+        let read = match positions.filter(|_| self.spec.kind.is_per_token()) {
+            Some(positions) => self.encoder.forward(input, mode, trace).last.index_select(0, positions), // [m, d]
+            None => self.read_traced(input, mode, trace),                                                // [n, d]
         };
-        self.head.forward(&last, &input.layout, mode).logits
+        self.head.on(&read, mode).logits
+    }
+
+    /// What the head reads: `[n, d]`. Nobody asks here for the hidden states.
+    fn read_traced(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
+        match self.head.reads {
+            Reads::FirstToken => self.encoder.first_tokens(input, mode, trace), // [b, d]
+            Reads::LastToken | Reads::Mean | Reads::Tokens => {
+                self.head.read(&self.encoder.forward(input, mode, trace).last, &input.layout) // [n, d]
+            }
+        }
     }
 
     /// Whether its head reads a row for each sequence, and not for each token.
@@ -128,7 +138,7 @@ impl Model {
 
     /// What its head reads of a packed batch: `[n, d]`.
     pub fn read(&self, input: &PackedInput, mode: Mode) -> Tensor {
-        self.head.read(&self.encoder.forward(input, mode, Trace::Off).last, &input.layout)
+        self.read_traced(input, mode, Trace::Off)
     }
 
     /// The logits for what its head [read](Self::read): `[n, c]`.

@@ -15,6 +15,13 @@ pub trait Encoder: std::fmt::Debug {
     /// The hidden states of a packed batch.
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput;
 
+    /// What the last layer gives for each sequence's first token: `[b, d]`. An architecture that can computes no more of that layer
+    /// than these rows need: a head that reads nothing else has the same logits and gradients for less.
+    fn first_tokens(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
+        let last = self.forward(input, mode, trace).last; // [t, d]
+        last.index_select(0, &input.layout.first_tokens(last.device())) // [b, d]
+    }
+
     /// A head as this architecture's class in transformers has it. It is asked only for kinds that its line in
     /// [`ARCHITECTURES`] names.
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head;

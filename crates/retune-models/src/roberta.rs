@@ -8,7 +8,7 @@ use retune_attention::{Activation, Embedding, Mode};
 use tch::Tensor;
 
 use crate::bert::BertConfig;
-use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames};
+use crate::blocks::{AbsoluteEmbeddings, PostNormLayer, PostNormNames, first_tokens_through};
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
 use crate::layer::{Layer, through};
 use crate::parameters::Scope;
@@ -54,6 +54,10 @@ impl Encoder for Roberta {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let x = self.embeddings.forward(input, mode); // [t, d]
         through(x, &[], &self.layers, &(input.layout.clone(), mode), trace, PostNormLayer::in_sequence) // [t, d]
+    }
+
+    fn first_tokens(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
+        first_tokens_through(self.embeddings.forward(input, mode), &self.layers, &input.layout, mode, trace)
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

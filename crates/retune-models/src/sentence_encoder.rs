@@ -106,7 +106,11 @@ impl SentenceEncoder {
 
     /// The embeddings of a packed batch, which the classifier reads where there is one: `[b, e]`.
     pub fn embed(&self, input: &PackedInput, mode: Mode) -> Tensor {
-        let tokens = self.encoder.forward(input, mode, self.trace(input, mode)).last; // [t, d]
+        let trace = self.trace(input, mode);
+        if self.modules.reads_first_tokens() {
+            return self.modules.after_pooling(self.encoder.first_tokens(input, mode, trace)); // [b, e]
+        }
+        let tokens = self.encoder.forward(input, mode, trace).last; // [t, d]
         self.modules.forward(&tokens, &input.layout) // [b, e]
     }
 

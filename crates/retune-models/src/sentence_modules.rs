@@ -143,7 +143,16 @@ impl Modules {
     /// `tokens` is `[t, d]`; the embeddings are `[b, e]`.
     pub fn forward(&self, tokens: &Tensor, layout: &SequenceLayout) -> Tensor {
         let parts: Vec<Tensor> = self.pooling.iter().map(|mode| mode.forward(tokens, layout)).collect();
-        let mut vectors = Tensor::cat(&parts, 1); // [b, modes · d]
+        self.after_pooling(Tensor::cat(&parts, 1))
+    }
+
+    /// Whether nothing but each sequence's first token is read.
+    pub fn reads_first_tokens(&self) -> bool {
+        self.pooling == [PoolingMode::Cls]
+    }
+
+    /// `vectors` is `[b, modes · d]`; the embeddings are `[b, e]`.
+    pub fn after_pooling(&self, mut vectors: Tensor) -> Tensor {
         for Dense { linear, activation } in &self.dense {
             vectors = activation.forward(&linear.plain(&vectors)); // [b, e]
         }

@@ -134,7 +134,8 @@ fn input(sequence: &Sequence, times: usize, device: Device) -> PackedInput {
 
 /// The weights of each layer's attention: `[h, l, l]` each, in the layers' order.
 pub fn attention(network: &Network, sequence: &Sequence, device: Device) -> Vec<Tensor> {
-    let compute = || network.forward(&input(sequence, 1, device), None, Mode::Evaluate);
+    // Of hidden states every row is computed, and of the last layer's attention too.
+    let compute = || network.hidden_states(&input(sequence, 1, device));
     let (_, calls) = tch::no_grad(|| recording_weights(compute));
     calls.into_iter().filter_map(|sequences| sequences.into_iter().next()).collect()
 }
