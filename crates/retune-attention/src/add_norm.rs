@@ -36,7 +36,7 @@ use rows::{Backward, Forward};
 /// ```
 pub fn add_norm(x: &Tensor, residual: &Tensor, dropout: &Dropout, norm: &LayerNorm, mode: Mode) -> Tensor {
     match &norm.bias {
-        Some(bias) if supports(x, residual, &norm.weight) => {
+        Some(bias) if supports(x, residual, &norm.weight, bias) => {
             let operation = AddNorm {
                 kind: x.kind(),
                 draw: dropout.draw(mode),
@@ -61,15 +61,17 @@ fn plain(x: &Tensor, residual: &Tensor, dropout: &Dropout, norm: &LayerNorm, mod
 }
 
 /// Whether the kernel computes on such tensors: under autocast what is added is half as wide as what it is added to.
-fn supports(x: &Tensor, residual: &Tensor, weight: &Tensor) -> bool {
-    let kinds = [residual.kind(), weight.kind()];
+fn supports(x: &Tensor, residual: &Tensor, weight: &Tensor, bias: &Tensor) -> bool {
+    let kinds = [residual.kind(), weight.kind(), bias.kind()];
     let fits = match x.kind() {
-        Kind::Float | Kind::BFloat16 => kinds == [Kind::Float; 2],
-        Kind::Double => kinds == [Kind::Double; 2],
+        Kind::Float | Kind::BFloat16 => kinds == [Kind::Float; 3],
+        Kind::Double => kinds == [Kind::Double; 3],
         _ => false,
     };
-    let is_row_by_row = x.size() == residual.size() && x.size().last() == Some(&(weight.numel() as i64));
-    fits && is_row_by_row && x.numel() > 0 && x.device() == Device::Cpu
+    let is_row_by_row =
+        x.size() == residual.size() && [weight, bias].iter().all(|row| x.size().last() == Some(&(row.numel() as i64)));
+    let is_here = [x, residual, weight, bias].iter().all(|tensor| tensor.device() == Device::Cpu);
+    fits && is_row_by_row && is_here && x.numel() > 0
 }
 
 /// Rows that one thread takes at a time, and that share a part of the draw.

@@ -8,13 +8,14 @@ mod names;
 mod row;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use cel::{Context, Env, Program, Value, extensions};
 use polars::prelude::Column;
 
 use crate::error::DataError;
-use crate::sources::float_text;
+use crate::sources::{Form, float_text, stream_columns};
 use crate::table::{ColumnBuilder, Table, Wanted};
 use row::Rows;
 
@@ -91,11 +92,6 @@ impl Expressions {
         Ok(Self { filter, computed: columns })
     }
 
-    /// The same without the filter, for data of which every row is to have its answer.
-    pub fn without_filter(self) -> Self {
-        Self { filter: None, ..self }
-    }
-
     pub(crate) fn are_none(&self) -> bool {
         self.filter.is_none() && self.computed.is_empty()
     }
@@ -117,6 +113,19 @@ impl Expressions {
             }
         }
         of_file
+    }
+
+    /// How many rows of a table the filter keeps.
+    fn count(&self, table: &Table) -> Result<usize, DataError> {
+        let Some(filter) = &self.filter else { return Ok(table.len()) };
+        let rows = Rows::of(table);
+        let context = rows.context(&ENVIRONMENT);
+        let mut kept = 0;
+        for row in 0..table.len() {
+            rows.go_to(row);
+            kept += usize::from(filter.holds(&context, table, row)?);
+        }
+        Ok(kept)
     }
 
     fn computed_as(&self, column: &str) -> Option<&Expression> {
@@ -156,6 +165,32 @@ impl Expressions {
         }
         Ok((kept, computed))
     }
+}
+
+/// How many rows of a file, or of many, the form's filter keeps, and of how many; `None` where it has none, or one on lists, which
+/// tasks alone know how to read.
+///
+/// # Errors
+///
+/// Those of [`stream_columns`], and of the filter.
+pub fn rows_kept(path: &Path, form: &Form) -> Result<Option<(usize, usize)>, DataError> {
+    let expressions = &form.expressions;
+    let columns = expressions.filter.as_ref().map(|filter| filter.columns.as_slice()).unwrap_or_default();
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let wanted: Vec<Wanted<'_>> = columns.iter().map(|column| Wanted::Text(column)).collect();
+    let all = Form { expressions: Expressions::default(), ..form.clone() };
+    let (mut kept, mut rows) = (0, 0);
+    for table in stream_columns(path, &all, &wanted)? {
+        let table = match table {
+            Err(DataError::WrongType { .. }) => return Ok(None),
+            table => table?,
+        };
+        kept += expressions.count(&table)?;
+        rows += table.len();
+    }
+    Ok(Some((kept, rows)))
 }
 
 impl Computed {

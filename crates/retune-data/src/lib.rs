@@ -51,7 +51,7 @@ pub use encode::{
 pub use encode_stream::{encode_maskable_stream, encode_stream};
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
-pub use expressions::Expressions;
+pub use expressions::{Expressions, rows_kept};
 pub use labels::{ClassNames, LabelMap, numbers};
 pub use order::{EpochOrder, OrderState, Sampler, evaluation_batches, evaluation_batches_of};
 pub use pairs::{Pair, contrastive_pairs};

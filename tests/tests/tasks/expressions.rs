@@ -48,7 +48,9 @@ fn finetune(job: &Job, more: &[&str]) -> std::process::Command {
 #[test]
 fn a_run_with_expressions_is_the_run_on_a_file_made_by_hand() -> Result<()> {
     let job = job()?;
-    succeeds(finetune(&job, &["--filter", FILTER]))?;
+    let told = succeeds(finetune(&job, &["--filter", FILTER]))?;
+    assert!(told.contains("data.filter keeps 23 of 40 rows of train-films.csv"), "{told}");
+    assert!(told.contains("data.filter keeps 12 of 20 rows of dev-films.csv"), "{told}");
     let mut command = job.finetune(&["--eval", "dev-by-hand.csv", "--output", "by-hand"]);
     command.args(["--set", "data.train=train-by-hand.csv"]);
     command.args(["--set", "evaluation.bootstrap_samples=20"]);

@@ -92,8 +92,9 @@ fn the_number_of_threads_changes_nothing() {
 #[test]
 fn the_kernel_takes_rows_of_one_precision_on_the_processor() {
     let of = |shape: &[i64], kind| Tensor::zeros(shape, (kind, Device::Cpu));
-    let takes =
-        |x: Kind, residual: Kind, weight: Kind| supports(&of(&[4, 6], x), &of(&[4, 6], residual), &of(&[6], weight));
+    let takes = |x: Kind, residual: Kind, weight: Kind| {
+        supports(&of(&[4, 6], x), &of(&[4, 6], residual), &of(&[6], weight), &of(&[6], weight))
+    };
     let (half, bf16, float, double) = (Kind::Half, Kind::BFloat16, Kind::Float, Kind::Double);
     for kinds in [[float; 3], [double; 3], [bf16, float, float]] {
         assert!(takes(kinds[0], kinds[1], kinds[2]), "{kinds:?}");
@@ -108,8 +109,9 @@ fn the_kernel_takes_rows_of_one_precision_on_the_processor() {
     ] {
         assert!(!takes(kinds[0], kinds[1], kinds[2]), "{kinds:?}");
     }
-    let shaped =
-        |x: &[i64], residual: &[i64], weight: i64| supports(&of(x, float), &of(residual, float), &of(&[weight], float));
+    let shaped = |x: &[i64], residual: &[i64], weight: i64| {
+        supports(&of(x, float), &of(residual, float), &of(&[weight], float), &of(&[weight], float))
+    };
     assert!(shaped(&[2, 3, 6], &[2, 3, 6], 6));
     assert!(!shaped(&[3, 6], &[1, 6], 6) && !shaped(&[3, 6], &[3, 6], 3) && !shaped(&[0, 6], &[0, 6], 6));
 }
@@ -151,4 +153,16 @@ fn gradients_are_of_the_types_of_their_inputs_and_inputs_are_let_go() {
             assert_eq!(kinds(&gradients), kinds(&inputs));
         }
     }
+}
+
+#[test]
+fn parameters_of_another_type_or_size_are_left_to_libtorch() {
+    let case = Case::new(3, 8, Kind::Float);
+    let bias = case.norm.bias.as_ref().unwrap();
+    let fits = |weight: &Tensor, bias: &Tensor| supports(&case.x, &case.residual, weight, bias);
+    assert!(fits(&case.norm.weight, bias));
+    assert!(!fits(&case.norm.weight, &bias.to_kind(Kind::Double)));
+    assert!(!fits(&case.norm.weight.to_kind(Kind::Double), bias));
+    assert!(!fits(&case.norm.weight, &bias.narrow(0, 0, 7)));
+    assert!(!fits(&case.norm.weight.narrow(0, 0, 7), bias));
 }

@@ -22,7 +22,7 @@ fn assert_equal(found: &Tokenized, ids: &[Vec<u32>], pieces: &[Vec<u8>]) {
         assert_eq!(&sequence(found, row), ids, "sequence {row}");
         let pieces = pieces.iter().map(|piece| [Piece::Special, Piece::First, Piece::Further][usize::from(*piece)]);
         let mut of_row = Vec::new();
-        found.read_pieces(row, &mut of_row).unwrap();
+        found.read_pieces(row, &mut of_row).expect("pieces");
         assert_eq!(of_row, pieces.collect::<Vec<_>>(), "sequence {row}");
     }
 }

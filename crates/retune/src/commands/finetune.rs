@@ -1,15 +1,17 @@
 //! `finetune`: a recipe to a finished model.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use retune_data::TokenCache;
+use retune_data::{TokenCache, rows_kept};
 use retune_hub::{Environment, ModelFiles, ModelRequest, Origin, resolve_model};
 use retune_models::LoadReport;
-use retune_recipe::{Plan, keys};
+use retune_recipe::{DataPlan, Plan, keys};
+use retune_train::tasks::form_of;
 use retune_train::{
     DataRecord, Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, device_name,
     resolve_device, with_task,
@@ -282,7 +284,22 @@ fn describe_model<T: Task>(terminal: &Terminal, plan: &Plan, trainer: &Trainer<T
     for line in trainer.advice() {
         terminal.note(&format!("few examples: {line}"));
     }
+    for (kept, rows, path) in filtered(&plan.data) {
+        let (kept, rows) = (thousands(kept as u64), thousands(rows as u64));
+        terminal.note(&format!("data.filter keeps {kept} of {rows} rows of {}", path.display()));
+    }
     for (name, note) in trainer.notes() {
         terminal.note(&format!("{name}: {note}"));
     }
+}
+
+/// How many rows the filter keeps of each file, and of how many, where that can be counted.
+fn filtered(data: &DataPlan) -> Vec<(usize, usize, &Path)> {
+    let Some(form) = form_of(data).ok().filter(|_| data.filter.is_some()) else { return Vec::new() };
+    let files = iter::once(&data.train).chain(&data.validation).chain(&data.test);
+    // What cannot be read again, as a pipe, has been read.
+    let again = files.filter(|path| !path.exists() || path.is_file() || path.is_dir());
+    again
+        .filter_map(|path| rows_kept(path, &form).ok().flatten().map(|(kept, rows)| (kept, rows, path.as_path())))
+        .collect()
 }
