@@ -8,15 +8,13 @@ mod names;
 mod row;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use cel::{Context, Env, Program, Value, extensions};
 use polars::prelude::Column;
 
 use crate::error::DataError;
-use crate::sources::{Form, float_text, stream_columns};
-use crate::table::{ColumnBuilder, Table, Wanted};
+use crate::table::{ColumnBuilder, Table, Wanted, float_text};
 use row::Rows;
 
 /// Which rows of a data file are kept, and which columns are computed from those that it has.
@@ -115,8 +113,13 @@ impl Expressions {
         of_file
     }
 
+    /// The columns that the filter reads.
+    pub(crate) fn filter_columns(&self) -> &[String] {
+        self.filter.as_ref().map(|filter| filter.columns.as_slice()).unwrap_or_default()
+    }
+
     /// How many rows of a table the filter keeps.
-    fn count(&self, table: &Table) -> Result<usize, DataError> {
+    pub(crate) fn count(&self, table: &Table) -> Result<usize, DataError> {
         let Some(filter) = &self.filter else { return Ok(table.len()) };
         let rows = Rows::of(table);
         let context = rows.context(&ENVIRONMENT);
@@ -165,32 +168,6 @@ impl Expressions {
         }
         Ok((kept, computed))
     }
-}
-
-/// How many rows of a file, or of many, the form's filter keeps, and of how many; `None` where it has none, or one on lists, which
-/// tasks alone know how to read.
-///
-/// # Errors
-///
-/// Those of [`stream_columns`], and of the filter.
-pub fn rows_kept(path: &Path, form: &Form) -> Result<Option<(usize, usize)>, DataError> {
-    let expressions = &form.expressions;
-    let columns = expressions.filter.as_ref().map(|filter| filter.columns.as_slice()).unwrap_or_default();
-    if columns.is_empty() {
-        return Ok(None);
-    }
-    let wanted: Vec<Wanted<'_>> = columns.iter().map(|column| Wanted::Text(column)).collect();
-    let all = Form { expressions: Expressions::default(), ..form.clone() };
-    let (mut kept, mut rows) = (0, 0);
-    for table in stream_columns(path, &all, &wanted)? {
-        let table = match table {
-            Err(DataError::WrongType { .. }) => return Ok(None),
-            table => table?,
-        };
-        kept += expressions.count(&table)?;
-        rows += table.len();
-    }
-    Ok(Some((kept, rows)))
 }
 
 impl Computed {

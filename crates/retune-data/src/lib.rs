@@ -46,18 +46,18 @@ pub use cache::TokenCache;
 pub use contents::{Change, Contents, FileContent};
 pub use encode::{
     AnswerOptions, Candidate, DecodedAnswer, EncodedWords, FurtherPieces, IGNORED_LABEL, Maskable, Masked, Masking,
-    Piece, WindowAnswers, Windows, decode_answer, words_of_text,
+    WindowAnswers, Windows, decode_answer, words_of_text,
 };
 pub use encode_stream::{encode_maskable_stream, encode_stream};
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
-pub use expressions::{Expressions, rows_kept};
+pub use expressions::Expressions;
 pub use labels::{ClassNames, LabelMap, numbers};
 pub use order::{EpochOrder, OrderState, Sampler, evaluation_batches, evaluation_batches_of};
 pub use pairs::{Pair, contrastive_pairs};
 pub use read_results::read_results;
-pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted};
+pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted, rows_kept};
 pub use split::{Split, stratified_split};
 pub use table::Table;
-pub use tokenize::{PieceCounts, TextPiece, TextTokenizer, TokenStoreWriter, Tokenized};
+pub use tokenize::{Piece, PieceCounts, TextPiece, TextTokenizer, TokenStoreWriter, Tokenized};
 pub use write::{OutputColumn, OutputFormat, OutputValues, write_table};

@@ -1,5 +1,6 @@
 //! A polars frame of strings, and of lists of strings, whose rows know where they come from.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -242,6 +243,14 @@ fn lists_of(column: &ListChunked) -> Option<Vec<Option<Vec<&str>>>> {
         }
     }
     Some(rows)
+}
+
+/// A number as text: a whole one as an integer, because labels that went through a float are still `0` and `1`; any
+/// other as it is displayed by its own type.
+pub(crate) fn float_text(number: f64, displayed: &dyn Display) -> String {
+    // Above 2^53 a float no longer stands for one integer.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() <= EXACT { format!("{}", number as i64) } else { displayed.to_string() }
 }
 
 fn unreadable(path: &Path, error: PolarsError) -> DataError {

@@ -3,6 +3,7 @@
 mod byte_level;
 mod directory;
 mod mask;
+mod piece;
 mod pieces;
 mod sentence_piece;
 mod settings;
@@ -23,6 +24,7 @@ use crate::cache::TokenCache;
 use crate::error::DataError;
 use crate::examples::Text;
 use crate::sources::load;
+pub use piece::Piece;
 pub use pieces::PieceCounts;
 pub(crate) use store::PARTIAL;
 pub use store::TokenStoreWriter;

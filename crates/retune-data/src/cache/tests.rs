@@ -1,10 +1,11 @@
 use std::cell::Cell;
 
 use super::*;
-use crate::encode::{Maskable, Piece};
+use crate::encode::Maskable;
 use crate::encode_stream::{encode_maskable_stream, encode_stream};
 use crate::examples::{TextColumns, texts};
 use crate::sources::{DataFormat, Form, Wanted};
+use crate::tokenize::Piece;
 use crate::tokenize::tests::{TINY, tokenizer_of};
 use crate::tokenize::tokenized::tests::rows;
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 use retune_random::{Purpose, Random};
 
 use super::IGNORED_LABEL;
-use super::blocks::Piece;
+use crate::tokenize::Piece;
 
 /// How tokens are masked.
 #[derive(Clone, Copy, Debug, PartialEq)]

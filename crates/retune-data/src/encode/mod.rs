@@ -13,7 +13,7 @@ mod words;
 
 pub use answers_decode::{AnswerOptions, Candidate, DecodedAnswer, WindowAnswers, decode_answer};
 pub(crate) use blocks::Blocks;
-pub use blocks::{Maskable, Piece};
+pub use blocks::Maskable;
 pub use masking::{Masked, Masking};
 pub use text_words::words_of_text;
 pub use windows::Windows;

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::sources::{DataFormat, Form, read_columns, stream_columns};
+use crate::sources::{DataFormat, Form, read_columns, rows_kept, stream_columns};
 
 fn written(name: &str, content: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");

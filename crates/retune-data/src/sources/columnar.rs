@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use polars::prelude::*;
 
+use super::Request;
 use super::features::{Classes, Features};
-use super::{Request, float_text};
 use crate::error::{DataError, Place, Position};
-use crate::table::{ColumnBuilder, Positions, Table, Wanted};
+use crate::table::{ColumnBuilder, Positions, Table, Wanted, float_text};
 
 /// What polars answers with an error, as ours. The cause stands on the first line; lists of types follow it.
 pub(super) fn polars_error(path: &Path, form: &'static str) -> impl Fn(PolarsError) -> DataError {

@@ -18,7 +18,7 @@ use super::load::message_without_position;
 use super::stream::Parser;
 use super::{Request, line_of};
 use crate::error::{DataError, Place};
-use crate::table::{ColumnBuilder, Mismatch, Positions, Table};
+use crate::table::{ColumnBuilder, Mismatch, Positions, Table, float_text};
 pub(super) use position::{Cursor, Start};
 
 /// JSONL: one row a line; empty lines are skipped.
@@ -201,7 +201,7 @@ pub(super) fn scalar_text(value: &Value) -> Option<Option<Cow<'_, str>>> {
 
 fn number_text(number: &Number) -> String {
     match number.as_f64() {
-        Some(float) if number.is_f64() => super::float_text(float, number),
+        Some(float) if number.is_f64() => float_text(float, number),
         _ => number.to_string(),
     }
 }

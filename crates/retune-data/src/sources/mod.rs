@@ -28,7 +28,6 @@ mod records;
 mod squad;
 mod stream;
 
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 pub use crate::table::Wanted;
@@ -146,6 +145,32 @@ pub fn stream_columns<'a>(path: &Path, form: &'a Form, wanted: &[Wanted<'a>]) ->
     TableStream::new(path, form, wanted, Limits::CHUNKS)
 }
 
+/// How many rows of a file, or of many, the form's filter keeps, and of how many; `None` where it has none, or one on lists, which
+/// tasks alone know how to read.
+///
+/// # Errors
+///
+/// Those of [`stream_columns`], and of the filter.
+pub fn rows_kept(path: &Path, form: &Form) -> Result<Option<(usize, usize)>, DataError> {
+    let expressions = &form.expressions;
+    let columns = expressions.filter_columns();
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let wanted: Vec<Wanted<'_>> = columns.iter().map(|column| Wanted::Text(column)).collect();
+    let all = Form { expressions: Expressions::default(), ..form.clone() };
+    let (mut kept, mut rows) = (0, 0);
+    for table in stream_columns(path, &all, &wanted)? {
+        let table = match table {
+            Err(DataError::WrongType { .. }) => return Ok(None),
+            table => table?,
+        };
+        kept += expressions.count(&table)?;
+        rows += table.len();
+    }
+    Ok(Some((kept, rows)))
+}
+
 /// The files that a path names, in the order in which they are read: at least one, which need not exist where the path is that
 /// of one file.
 pub(crate) fn data_files(path: &Path, format: DataFormat) -> Result<Vec<PathBuf>, DataError> {
@@ -229,14 +254,6 @@ const AS_NAMED: &str = "as data.columns names them";
 
 fn line_of(path: &Path, line: u64) -> Place {
     Place { path: path.to_owned(), position: Position::Line(line) }
-}
-
-/// A number as text: a whole one as an integer, because labels that went through a float are still `0` and `1`; any
-/// other as it is displayed by its own type.
-pub(crate) fn float_text(number: f64, displayed: &dyn Display) -> String {
-    // Above 2^53 a float no longer stands for one integer.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() <= EXACT { format!("{}", number as i64) } else { displayed.to_string() }
 }
 
 #[cfg(test)]

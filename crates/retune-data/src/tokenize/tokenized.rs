@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use super::piece::Piece;
 use super::store::StoredTokens;
-use crate::encode::Piece;
 use crate::error::DataError;
 
 /// The bits of a token's second byte that say which text of a pair it belongs to; the others say what it is to masking.
