@@ -120,13 +120,18 @@ impl Expressions {
 
     /// How many rows of a table the filter keeps.
     pub(crate) fn count(&self, table: &Table) -> Result<usize, DataError> {
-        let Some(filter) = &self.filter else { return Ok(table.len()) };
         let rows = Rows::of(table);
-        let context = rows.context(&ENVIRONMENT);
-        let mut kept = 0;
+        Ok(self.kept(&rows, &rows.context(&ENVIRONMENT), table)?.len())
+    }
+
+    fn kept(&self, rows: &Rows<'_>, context: &Context<'_, '_>, table: &Table) -> Result<Vec<usize>, DataError> {
+        let Some(filter) = &self.filter else { return Ok((0..table.len()).collect()) };
+        let mut kept = Vec::new();
         for row in 0..table.len() {
             rows.go_to(row);
-            kept += usize::from(filter.holds(&context, table, row)?);
+            if filter.holds(context, table, row)? {
+                kept.push(row);
+            }
         }
         Ok(kept)
     }
@@ -149,13 +154,7 @@ impl Expressions {
     fn evaluate(&self, table: &Table, wanted: &[Wanted<'_>]) -> Result<(Vec<usize>, Vec<Column>), DataError> {
         let rows = Rows::of(table);
         let context = rows.context(&ENVIRONMENT);
-        let mut kept = Vec::with_capacity(table.len());
-        for row in 0..table.len() {
-            rows.go_to(row);
-            if self.filter.as_ref().map_or(Ok(true), |filter| filter.holds(&context, table, row))? {
-                kept.push(row);
-            }
-        }
+        let kept = self.kept(&rows, &context, table)?;
         let mut computed = Vec::new();
         for &wanted in wanted {
             let Some(expression) = self.computed_as(wanted.name()) else { continue };

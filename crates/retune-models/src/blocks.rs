@@ -2,11 +2,11 @@
 
 use retune_attention::{
     Activation, Attention, Dropout, Embedding, FeedForward, LayerNorm, Linear, Mode, MultiHeadAttention, Pairing,
-    SequenceLayout, add_norm,
+    ScoreBias, SequenceLayout, add_norm,
 };
 use tch::Tensor;
 
-use crate::layer::{Layer, through};
+use crate::layer::{self, Layer};
 use crate::parameters::Scope;
 use crate::{PackedInput, Trace};
 
@@ -152,12 +152,22 @@ impl PostNormLayer {
         self.forward(&inputs[0], layout, *mode) // [t, d]
     }
 
-    /// What [`PostNormLayer::in_sequence`] gives for each sequence's first token, `[b, d]`: these alone ask, and are transformed.
-    pub fn on_first_tokens(&self, inputs: &[Tensor], (layout, mode): &(SequenceLayout, Mode)) -> Tensor {
-        let x = &inputs[0]; // [t, d]
+    /// What [`PostNormLayer::in_sequence`] gives for each sequence's first token: `[b, d]`.
+    pub fn first_tokens_in_sequence(&self, inputs: &[Tensor], (layout, mode): &(SequenceLayout, Mode)) -> Tensor {
+        self.first_tokens(&inputs[0], layout, None, *mode)
+    }
+
+    /// What the layer gives for each sequence's first token, `[b, d]`: these alone ask, and are transformed; `x` is `[t, d]`.
+    pub fn first_tokens(
+        &self,
+        x: &Tensor,
+        layout: &SequenceLayout,
+        bias: Option<&dyn ScoreBias>,
+        mode: Mode,
+    ) -> Tensor {
         let first = x.index_select(0, &layout.first_tokens(x.device())); // [b, d]
         let alone = SequenceLayout::from_lengths(&vec![1; layout.sequences()]);
-        self.across(&first, x, Pairing::across(&alone, layout), *mode) // [b, d]
+        self.across(&first, x, Pairing { bias, ..Pairing::across(&alone, layout) }, mode) // [b, d]
     }
 
     /// `x` is `[t, d]`; the result is `[t, d]`.
@@ -174,7 +184,8 @@ impl PostNormLayer {
     }
 }
 
-/// Carries a hidden state, `[t, d]`, through layers, of the last one only what each sequence's first token needs: `[b, d]`.
+/// Carries a hidden state, `[t, d]`, through layers of which all pair the same sequences; of the last one only what each
+/// sequence's first token needs: `[b, d]`.
 pub(crate) fn first_tokens_through<'l>(
     x: Tensor,
     layers: impl IntoIterator<Item = &'l Layer<PostNormLayer>>,
@@ -182,11 +193,7 @@ pub(crate) fn first_tokens_through<'l>(
     mode: Mode,
     trace: Trace,
 ) -> Tensor {
-    let layers: Vec<_> = layers.into_iter().collect();
     let context = (layout.clone(), mode);
-    let Some((last, before)) = layers.split_last() else {
-        return x.index_select(0, &layout.first_tokens(x.device())); // [b, d]
-    };
-    let x = through(x, &[], before.iter().copied(), &context, trace, PostNormLayer::in_sequence).last; // [t, d]
-    through(x, &[], [*last], &context, trace, PostNormLayer::on_first_tokens).last // [b, d]
+    let each = (PostNormLayer::in_sequence as _, PostNormLayer::first_tokens_in_sequence as _);
+    layer::first_tokens_through(x, &[], layers, (&context, layout), trace, each)
 }

@@ -20,7 +20,7 @@ use self::config::{Activations, DebertaConfig};
 use self::convolution::Convolution;
 use self::layer::{Context, DebertaLayer};
 use crate::heads::{Head, HeadKind, HeadSpec, Transform};
-use crate::layer::{Layer, through};
+use crate::layer::{Layer, first_tokens_through, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace};
@@ -131,8 +131,9 @@ impl Relative {
     }
 }
 
-impl Encoder for DebertaV2 {
-    fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
+impl DebertaV2 {
+    /// The embeddings, `[t, d]`, what every layer reads beside its hidden state, and what it is told.
+    fn embedded(&self, input: &PackedInput, mode: Mode) -> (Tensor, Vec<Tensor>, Context) {
         let embedded = self.embeddings.forward(input, mode); // [t, d]
         let relative = self.relative.as_ref();
         let mut shared = vec![embedded.shallow_clone()];
@@ -142,7 +143,20 @@ impl Encoder for DebertaV2 {
             layout: input.layout.clone(),
             mode,
         };
+        (embedded, shared, context)
+    }
+}
+
+impl Encoder for DebertaV2 {
+    fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
+        let (embedded, shared, context) = self.embedded(input, mode);
         through(embedded, &shared, &self.layers, &context, trace, DebertaLayer::forward)
+    }
+
+    fn first_tokens(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
+        let (embedded, shared, context) = self.embedded(input, mode);
+        let each = (DebertaLayer::forward as _, DebertaLayer::first_tokens as _);
+        first_tokens_through(embedded, &shared, &self.layers, (&context, &input.layout), trace, each)
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

@@ -3,6 +3,7 @@
 use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use retune_attention::SequenceLayout;
 use retune_torch::recompute::checkpoint;
 use tch::Tensor;
 
@@ -103,4 +104,26 @@ where
     }
     keep(&last);
     EncoderOutput { last, hidden_states }
+}
+
+/// Carries a hidden state through layers as [`through`] does, but of the last one by the second way of `each`, which gives each
+/// sequence's first token alone: `[b, d]`.
+pub(crate) fn first_tokens_through<'l, L, C>(
+    x: Tensor,
+    shared: &[Tensor],
+    layers: impl IntoIterator<Item = &'l Layer<L>>,
+    (context, layout): (&C, &SequenceLayout),
+    trace: Trace,
+    (each, last): (Compute<L, C>, Compute<L, C>),
+) -> Tensor
+where
+    L: Send + 'static,
+    C: Clone + Send + 'static,
+{
+    let layers: Vec<_> = layers.into_iter().collect();
+    let Some((last_layer, before)) = layers.split_last() else {
+        return x.index_select(0, &layout.first_tokens(x.device())); // [b, d]
+    };
+    let x = through(x, shared, before.iter().copied(), context, trace, each).last; // [t, d]
+    through(x, shared, [*last_layer], context, trace, last).last // [b, d]
 }

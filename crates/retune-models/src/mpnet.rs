@@ -7,14 +7,14 @@
 //! `relative_attention_num_buckets` is the number of rows of their table alone.
 
 use retune_attention::positions::relative::{Buckets, PlaceBias};
-use retune_attention::{Mode, Pairing};
+use retune_attention::{Mode, Pairing, SequenceLayout};
 use serde_json::json;
 use tch::Tensor;
 
 use crate::bert::BertConfig;
 use crate::blocks::{AbsoluteEmbeddings, EmbeddingSizes, PostNormLayer, PostNormNames};
 use crate::heads::{Head, HeadSpec};
-use crate::layer::{Layer, through};
+use crate::layer::{Layer, first_tokens_through, through};
 use crate::parameters::Scope;
 use crate::registry::{Encoder, HeadPlaces, Sizes};
 use crate::{EncoderOutput, ModelConfig, ModelError, PackedInput, Trace, roberta};
@@ -78,14 +78,35 @@ impl Mpnet {
     }
 }
 
+/// A layer on a hidden state, `[t, d]`, and the bias of the scores, `[h, L, L]`.
+fn in_sequence(layer: &PostNormLayer, inputs: &[Tensor], (layout, mode): &(SequenceLayout, Mode)) -> Tensor {
+    let bias = PlaceBias(inputs[1].shallow_clone());
+    layer.forward(&inputs[0], Pairing::from(layout).with_bias(&bias), *mode) // [t, d]
+}
+
+/// The same for first tokens alone: `[b, d]`.
+fn first_tokens_in_sequence(
+    layer: &PostNormLayer,
+    inputs: &[Tensor],
+    (layout, mode): &(SequenceLayout, Mode),
+) -> Tensor {
+    let bias = PlaceBias(inputs[1].shallow_clone());
+    layer.first_tokens(&inputs[0], layout, Some(&bias), *mode) // [b, d]
+}
+
 impl Encoder for Mpnet {
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput {
         let bias = BUCKETS.bias(&self.relative, input.layout.longest()); // [h, L, L]
         let x = self.embeddings.forward(input, mode); // [t, d]
-        through(x, &[bias.0], &self.layers, &(input.layout.clone(), mode), trace, |layer, inputs, (layout, mode)| {
-            let bias = PlaceBias(inputs[1].shallow_clone()); // [h, L, L]
-            layer.forward(&inputs[0], Pairing::from(layout).with_bias(&bias), *mode) // [t, d]
-        })
+        through(x, &[bias.0], &self.layers, &(input.layout.clone(), mode), trace, in_sequence)
+    }
+
+    fn first_tokens(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
+        let bias = BUCKETS.bias(&self.relative, input.layout.longest()); // [h, L, L]
+        let x = self.embeddings.forward(input, mode); // [t, d]
+        let context = (input.layout.clone(), mode);
+        let each = (in_sequence as _, first_tokens_in_sequence as _);
+        first_tokens_through(x, &[bias.0], &self.layers, (&context, &input.layout), trace, each) // [b, d]
     }
 
     fn head(&self, spec: HeadSpec, places: &HeadPlaces<'_>) -> Head {

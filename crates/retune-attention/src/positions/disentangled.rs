@@ -42,13 +42,13 @@ impl RelativeSpan {
         ((octaves / all * (mid - 1) as f32).ceil() as i64 + mid) * distance.signum()
     }
 
-    /// The rows for every pair of `l` places, by `i − j`: `[l, l]`, int64.
-    fn rows(self, length: i64, like: &Tensor) -> Tensor {
-        let by_distance: Vec<i64> = (1 - length..length).map(|distance| self.row(distance)).collect();
-        let by_distance = Tensor::from_slice(&by_distance).to_device(like.device()); // [2l−1]
-        let places = Tensor::arange(length, (Kind::Int64, like.device()));
-        let distance = places.unsqueeze(1) - places.unsqueeze(0) + (length - 1); // i − j, from 0: [l, l]
-        by_distance.index_select(0, &distance.flatten(0, 1)).view([length, length]) // [l, l]
+    /// The rows for each of the first `queries` places and all `keys` ones, by `i − j`: `[l_q, l_k]`, int64.
+    fn rows(self, queries: i64, keys: i64, like: &Tensor) -> Tensor {
+        let by_distance: Vec<i64> = (1 - keys..queries).map(|distance| self.row(distance)).collect();
+        let by_distance = Tensor::from_slice(&by_distance).to_device(like.device()); // [l_q + l_k − 1]
+        let places = |count: i64| Tensor::arange(count, (Kind::Int64, like.device()));
+        let distance = places(queries).unsqueeze(1) - places(keys).unsqueeze(0) + (keys - 1); // i − j, from 0: [l_q, l_k]
+        by_distance.index_select(0, &distance.flatten(0, 1)).view([queries, keys]) // [l_q, l_k]
     }
 }
 
@@ -97,21 +97,24 @@ impl Disentangled {
 impl ScoreBias for Disentangled {
     fn of(&self, q: &Tensor, k: &Tensor) -> Tensor {
         let shape = [q.size()[0], q.size()[1], q.size()[2], k.size()[2]]; // [n, h, l_q, l_k]
-        assert_eq!(shape[2], shape[3], "disentangled attention is self-attention");
-        let rows = self.span.rows(shape[2], q); // [l, l]
+        assert!(
+            shape[2] <= shape[3],
+            "disentangled attention is that of a sequence, or of its first tokens, to itself"
+        );
+        let rows = self.span.rows(shape[2], shape[3], q); // [l_q, l_k]
         let content_to_position = self.position_keys.as_ref().map(|keys| {
-            let by_row = q.matmul(&keys.transpose(1, 2)); // [n, h, l, 2s]
-            by_row.gather(3, &rows.expand(shape, false), false) // [n, h, l, l]
+            let by_row = q.matmul(&keys.transpose(1, 2)); // [n, h, l_q, 2s]
+            by_row.gather(3, &rows.expand(shape, false), false) // [n, h, l_q, l_k]
         });
         let position_to_content = self.position_queries.as_ref().map(|queries| {
-            let by_row = k.matmul(&queries.transpose(1, 2)); // [n, h, l, 2s]
-            let by_key = rows.transpose(0, 1).expand(shape, false); // [n, h, l_k, l_q]
-            by_row.gather(3, &by_key, false).transpose(2, 3) // [n, h, l, l]
+            let by_row = k.matmul(&queries.transpose(1, 2)); // [n, h, l_k, 2s]
+            let by_key = rows.transpose(0, 1).expand([shape[0], shape[1], shape[3], shape[2]], false); // [n, h, l_k, l_q]
+            by_row.gather(3, &by_key, false).transpose(2, 3) // [n, h, l_q, l_k]
         });
         let scores = match (content_to_position, position_to_content) {
             (Some(one), Some(other)) => one + other,
             (one, other) => one.or(other).unwrap_or_else(|| Tensor::zeros([1], (q.kind(), q.device()))),
-        }; // [n, h, l, l], or [1]
+        }; // [n, h, l_q, l_k], or [1]
         scores * self.scale
     }
 }

@@ -417,14 +417,31 @@ fn the_scale_of_disentangled_attention_counts_its_terms() {
     }
 }
 
+/// Queries of a sequence's first places alone have the bias that they have among all.
 #[test]
-#[should_panic(expected = "disentangled attention is self-attention")]
-fn disentangled_attention_across_is_refused() {
+fn the_bias_of_the_first_places_is_that_of_all() {
+    seed_of_draws(9);
+    for buckets in [None, Some(4)] {
+        let table = || Some(randn([2, 8, 3]));
+        let (position_keys, position_queries) = (table(), table());
+        let span = RelativeSpan { span: 4, buckets, max_distance: 8 };
+        let bias = Disentangled { span, position_keys, position_queries, scale: 0.5 };
+        let [q, k] = [(); 2].map(|()| randn([1, 2, 7, 3]));
+        let all = bias.of(&q, &k); // [1, 2, 7, 7]
+        for first in [1, 3, 7] {
+            assert_close("the first", &bias.of(&q.narrow(2, 0, first), &k), &all.narrow(2, 0, first), 1e-14);
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "disentangled attention is that of a sequence")]
+fn disentangled_attention_of_more_queries_than_keys_is_refused() {
     let bias = Disentangled {
         span: RelativeSpan { span: 2, buckets: None, max_distance: 2 },
         position_keys: None,
         position_queries: None,
         scale: 1.0,
     };
-    let _ = bias.of(&Tensor::zeros([1, 1, 2, 3], DOUBLE), &Tensor::zeros([1, 1, 3, 3], DOUBLE));
+    let _ = bias.of(&Tensor::zeros([1, 1, 4, 3], DOUBLE), &Tensor::zeros([1, 1, 3, 3], DOUBLE));
 }

@@ -1,7 +1,7 @@
 //! A layer of DeBERTa: BERT's, whose scores have a bias of relative positions, and after the first a convolution.
 
 use retune_attention::positions::disentangled::{Disentangled, RelativeSpan};
-use retune_attention::{Activation, Dropout, Linear, Mode, Pairing, SequenceLayout};
+use retune_attention::{Activation, Dropout, Linear, Mode, Pairing, ScoreBias, SequenceLayout};
 use tch::Tensor;
 
 use super::config::{DebertaConfig, Terms};
@@ -69,7 +69,7 @@ impl DebertaLayer {
     /// `inputs` are the hidden state and the embeddings, `[t, d]` each, and `P`, `[2s, d]`, where positions are relative; the
     /// result is `[t, d]`.
     pub(super) fn forward(&self, inputs: &[Tensor], Context { relative, layout, mode }: &Context) -> Tensor {
-        let bias = relative.map(|(span, dropout)| self.bias(&dropout.forward(&inputs[2], *mode), span, *mode));
+        let bias = self.biases(inputs, relative, *mode);
         let pairing = Pairing::from(layout);
         let pairing = bias.as_ref().map_or(pairing, |bias| pairing.with_bias(bias));
         let x = self.block.forward(&inputs[0], pairing, *mode); // [t, d]
@@ -77,6 +77,27 @@ impl DebertaLayer {
             Some(convolution) => convolution.forward(&x, &inputs[1], layout, *mode), // [t, d]
             None => x,
         }
+    }
+
+    /// What [`DebertaLayer::forward`] gives for each sequence's first token: `[b, d]`.
+    pub(super) fn first_tokens(&self, inputs: &[Tensor], context: &Context) -> Tensor {
+        let Context { relative, layout, mode } = context;
+        if self.convolution.is_some() {
+            // It mixes a token with its neighbours.
+            let x = self.forward(inputs, context); // [t, d]
+            return x.index_select(0, &layout.first_tokens(x.device())); // [b, d]
+        }
+        let bias = self.biases(inputs, relative, *mode);
+        self.block.first_tokens(&inputs[0], layout, bias.as_ref().map(|bias| bias as &dyn ScoreBias), *mode) // [b, d]
+    }
+
+    fn biases(
+        &self,
+        inputs: &[Tensor],
+        relative: &Option<(RelativeSpan, Dropout)>,
+        mode: Mode,
+    ) -> Option<Disentangled> {
+        relative.map(|(span, dropout)| self.bias(&dropout.forward(&inputs[2], mode), span, mode))
     }
 
     /// The bias of the scores; `table` is `P`, `[2s, d]`.
