@@ -29,6 +29,7 @@ pub(crate) fn check_text(key: &'static Key, text: &str) -> Result<Value, Problem
         (Kind::Columns | Kind::Names | Kind::Computed, Some(list @ Toml::Array(_))) => list,
         (
             Kind::Text
+            | Kind::Expression
             | Kind::Path
             | Kind::Columns
             | Kind::Names
@@ -49,7 +50,7 @@ pub(crate) fn check_text(key: &'static Key, text: &str) -> Result<Value, Problem
 pub(crate) fn check(key: &'static Key, toml: &Toml) -> Result<Value, ProblemKind> {
     let wrong = || wrong_type(key, describe(toml));
     match key.kind {
-        Kind::Text | Kind::Path => {
+        Kind::Text | Kind::Expression | Kind::Path => {
             let text = toml.as_str().ok_or_else(wrong)?;
             if text.trim().is_empty() { Err(out_of_range(key, toml)) } else { Ok(Value::Text(text.to_owned())) }
         }
@@ -114,7 +115,7 @@ fn wrong_type(key: &'static Key, found: String) -> ProblemKind {
 
 fn out_of_range(key: &'static Key, toml: &Toml) -> ProblemKind {
     let expected = match key.kind {
-        Kind::Text | Kind::Path => format!("{} that is not empty", key.kind),
+        Kind::Text | Kind::Expression | Kind::Path => format!("{} that is not empty", key.kind),
         Kind::Columns => "the name of one column or a list of up to three different ones".to_owned(),
         Kind::Names => "the name of one column or a list of different ones".to_owned(),
         Kind::Computed => "one \"NAME = EXPRESSION\" or a list of different ones".to_owned(),

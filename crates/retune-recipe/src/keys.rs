@@ -46,6 +46,8 @@ impl Key {
 pub enum Kind {
     /// A text that is not empty.
     Text,
+    /// An expression of columns, which who reads the data knows to check.
+    Expression,
     /// A path, relative to the current directory.
     Path,
     /// The names of one to three columns.
@@ -77,6 +79,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Kind::Text => f.write_str("a text"),
+            Kind::Expression => f.write_str("an expression of columns, as text"),
             Kind::Path => f.write_str("a path"),
             Kind::Columns => f.write_str("the name of one column or a list of up to three"),
             Kind::Names => f.write_str("the name of one column or a list of names"),

@@ -206,6 +206,7 @@ pub fn key_argument(key: &'static Key) -> Option<Arg> {
 fn placeholder(kind: Kind) -> &'static str {
     match kind {
         Kind::Path => "FILE",
+        Kind::Expression => "EXPRESSION",
         Kind::Integer { .. } => "N",
         Kind::Float(_) => "NUMBER",
         Kind::Device => "DEVICE",

@@ -32,7 +32,7 @@ section! {
             "A file with the name of one class on each line, for data in which labels are numbers, from 0.";
         choices: Option<Vec<String>> = Kind::Names, Unset("unset: the task has none"),
             "The columns of the choices, or the one that holds a list of them (multiple-choice).", flag "--choices";
-        filter: Option<String> = Kind::Text, Unset("unset: all rows"),
+        filter: Option<String> = Kind::Expression, Unset("unset: all rows"),
             "Which rows are read, as an expression of their columns (CEL): size(text) > 10 && label != \"other\".", flag "--filter";
         computed: Option<Vec<String>> = Kind::Computed, Unset("unset: none"),
             "Columns made of others, each as NAME = EXPRESSION (CEL): text = title + \". \" + body.", flag "--compute";

@@ -53,7 +53,7 @@ fn any_toml(key: &'static Key, task: TaskKind) -> BoxedStrategy<String> {
     match key.kind {
         // The path keeps the drawn files apart: the same file twice is a contradiction.
         Kind::Path => any_text().prop_map(move |text| quoted(&format!("{}/{text}", key.path))).boxed(),
-        Kind::Text => any_text().prop_map(move |text| quoted(&text)).boxed(),
+        Kind::Text | Kind::Expression => any_text().prop_map(move |text| quoted(&text)).boxed(),
         Kind::Columns => {
             let (least, most) = task.text_columns();
             proptest::collection::vec(any_text(), least..=most)
