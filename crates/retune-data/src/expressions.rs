@@ -1,8 +1,8 @@
 //! A filter of rows, and columns computed from others, in the Common Expression Language (CEL, <https://cel.dev>).
 //!
 //! CEL rather than SQL or the expressions of polars: it looks at one row at a time, so that a stream of tables gives the same
-//! as the whole; it never compares a text with a number in silence; and polars' lazy engine, which its SQL needs, would take as
-//! long to build as everything else.
+//! as the whole; its order of a text and a number is an error, and what of its equality is not is refused here; and polars' lazy engine,
+//! which its SQL needs, would bring ninety crates.
 
 mod names;
 mod row;
@@ -111,6 +111,12 @@ impl Expressions {
             }
         }
         of_file
+    }
+
+    /// One of the computed columns, for what is wrong with all of them.
+    pub(crate) fn without_columns(&self) -> Option<DataError> {
+        let first = self.computed.first()?;
+        Some(first.expression.wrong("no column of the file is read at all; let one expression, or data.text, name one"))
     }
 
     /// The columns that the filter reads.

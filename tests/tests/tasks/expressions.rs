@@ -103,7 +103,7 @@ fn what_is_no_expression_or_has_no_value_is_refused() -> Result<()> {
     let job = job()?;
     let cases: [(&[&str], &str); 6] = [
         (&["--filter", "stars >"], "data.filter: `stars >`: not CEL, at character 8: something is missing"),
-        (&["--filter", "stars == 3"], "column `stars` holds texts, as they stand in the file, and 3 is none"),
+        (&["--filter", "stars == 3"], "column `stars` is a text, as columns stand in the file, and 3 is none"),
         (
             &["--filter", "stars > 3.0"],
             "train-films.csv:2: data.filter: `stars > 3.0`: `>` does not go with string and double",

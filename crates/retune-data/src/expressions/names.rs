@@ -1,6 +1,6 @@
 //! Which columns an expression reads.
 
-use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
 
 /// The name by which any column can be called.
 pub(super) const ROW: &str = "row";
@@ -52,8 +52,16 @@ impl<'e> Walk<'e> {
             }
             Expr::List(list) => list.elements.iter().for_each(|element| self.expression(&element.expr)),
             Expr::Select(select) => self.expression(&select.operand.expr),
-            // Maps and structures are no values of a column, and what a name in one means would be of no use.
-            Expr::Map(_) | Expr::Struct(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
+            Expr::Map(map) => {
+                for entry in &map.entries {
+                    if let EntryExpr::MapEntry(entry) = &entry.expr {
+                        self.expression(&entry.key.expr);
+                        self.expression(&entry.value.expr);
+                    }
+                }
+            }
+            // There are no structures to make.
+            Expr::Struct(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
         }
     }
 
@@ -70,29 +78,29 @@ impl<'e> Walk<'e> {
     /// CEL takes a text and a number for different in silence.
     fn check_comparison(&mut self, call: &'e CallExpr) {
         let [first, second] = call.args.as_slice() else { return };
-        let of_column = |expression: &Expr| column(expression).filter(|name| !self.bound.contains(&name.as_str()));
-        let (column, literal) = match call.func_name.as_str() {
-            operators::EQUALS | operators::NOT_EQUALS => match (of_column(&first.expr), of_column(&second.expr)) {
-                (Some(column), None) => (column, not_text(&second.expr)),
-                (None, Some(column)) => (column, not_text(&first.expr)),
-                _ => return,
-            },
-            operators::IN => match (of_column(&first.expr), &second.expr) {
-                (Some(column), Expr::List(list)) => {
-                    (column, list.elements.iter().find_map(|element| not_text(&element.expr)))
-                }
-                _ => return,
-            },
+        let others = match (call.func_name.as_str(), &second.expr) {
+            (operators::EQUALS | operators::NOT_EQUALS, other) => vec![other],
+            (operators::IN, Expr::List(list)) => list.elements.iter().map(|element| &element.expr).collect(),
             _ => return,
         };
-        if let Some(literal) = literal
-            && self.found.problem.is_none()
-        {
-            self.found.problem = Some(format!(
-                "column `{column}` holds texts, as they stand in the file, and {literal} is none: write \"{literal}\", or \
-                 int({column}), double({column}) or bool({column}) for the value that it stands for"
-            ));
+        for other in others {
+            let pair = [&first.expr, other];
+            for (text, number) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+                let (Some(text), Some(number)) = (self.text(text), not_text(number)) else { continue };
+                self.found.problem.get_or_insert(format!(
+                    "{text} is a text, as columns stand in the file, and {number} is none, so that they are never equal: write the \
+                     value as a text, as \"5\", or int(…), double(…) or bool(…) around the text for what it stands for"
+                ));
+            }
         }
+    }
+
+    /// A column, or a literal text, in words.
+    fn text(&self, expression: &Expr) -> Option<String> {
+        if let Expr::Literal(LiteralValue::String(text)) = expression {
+            return Some(format!("\"{}\"", crate::nearest::short(text.inner())));
+        }
+        column(expression).filter(|name| !self.bound.contains(&name.as_str())).map(|name| format!("column `{name}`"))
     }
 }
 
@@ -117,13 +125,26 @@ fn column(expression: &Expr) -> Option<String> {
     }
 }
 
-/// A literal that is neither text nor null, as it is written.
+/// What is surely a number or a truth value, in words.
 fn not_text(expression: &Expr) -> Option<String> {
+    const NUMBERS: [&str; 9] = [
+        "int",
+        "uint",
+        "double",
+        "size",
+        operators::NEGATE,
+        operators::SUBSTRACT,
+        operators::MULTIPLY,
+        operators::DIVIDE,
+        operators::MODULO,
+    ];
     match expression {
         Expr::Literal(LiteralValue::Boolean(truth)) => Some(truth.inner().to_string()),
         Expr::Literal(LiteralValue::Double(number)) => Some(number.inner().to_string()),
         Expr::Literal(LiteralValue::Int(number)) => Some(number.inner().to_string()),
         Expr::Literal(LiteralValue::UInt(number)) => Some(number.inner().to_string()),
+        Expr::Call(call) if NUMBERS.contains(&call.func_name.as_str()) => Some("a number".to_owned()),
+        Expr::Call(call) if call.func_name == "bool" => Some("a truth value".to_owned()),
         _ => None,
     }
 }

@@ -148,13 +148,17 @@ fn what_is_not_an_expression_is_said() {
         message(Some("stars >"), &[]),
         message(Some("stars == 5"), &[]),
         message(Some("kind in ['x', 1]"), &[]),
+        message(Some("stars == size(title)"), &[]),
+        message(Some("size(title) != '5'"), &[]),
         message(None, &["title"]),
         message(None, &["a = title", "a = body"]),
     ];
     expect_test::expect![[r#"
         data.filter: `stars >`: not CEL, at character 8: something is missing
-        data.filter: `stars == 5`: column `stars` holds texts, as they stand in the file, and 5 is none: write "5", or int(stars), double(stars) or bool(stars) for the value that it stands for
-        data.filter: `kind in ['x', 1]`: column `kind` holds texts, as they stand in the file, and 1 is none: write "1", or int(kind), double(kind) or bool(kind) for the value that it stands for
+        data.filter: `stars == 5`: column `stars` is a text, as columns stand in the file, and 5 is none, so that they are never equal: write the value as a text, as "5", or int(…), double(…) or bool(…) around the text for what it stands for
+        data.filter: `kind in ['x', 1]`: column `kind` is a text, as columns stand in the file, and 1 is none, so that they are never equal: write the value as a text, as "5", or int(…), double(…) or bool(…) around the text for what it stands for
+        data.filter: `stars == size(title)`: column `stars` is a text, as columns stand in the file, and a number is none, so that they are never equal: write the value as a text, as "5", or int(…), double(…) or bool(…) around the text for what it stands for
+        data.filter: `size(title) != '5'`: "5" is a text, as columns stand in the file, and a number is none, so that they are never equal: write the value as a text, as "5", or int(…), double(…) or bool(…) around the text for what it stands for
         data.computed: `title`: NAME = EXPRESSION is wanted, as "text = title + ' ' + body"
         data.computed, column `a`: `body`: the column is computed twice; leave one of the two out"#]]
     .assert_eq(&found.join("\n"));
@@ -177,6 +181,7 @@ fn what_goes_wrong_in_a_row_is_said_with_its_place() {
         message(Some("kin == 'x'"), &[], title),
         message(None, &["a = kind.split('')"], Wanted::Text("a")),
         message(None, &["a = kind"], Wanted::List("a")),
+        message(None, &["a = 'x'"], Wanted::Text("a")),
     ];
     expect_test::expect![[r#"
         :2: data.filter: `stars > 3.0`: `>` does not go with string and double; columns hold texts: write double(COLUMN) or int(COLUMN) for the number that it stands for, string(…) for a text
@@ -187,7 +192,8 @@ fn what_goes_wrong_in_a_row_is_said_with_its_place() {
         : data.filter, `kind == 'w'`, keeps none of its rows; widen it, or leave it out
         : no column `kin`; the columns are `title`, `body`, `stars`, `kind`; did you mean `kind`?
         :2: data.computed, column `a`: `kind.split('')`: the value is a list of 1; texts and labels must be text, numbers or true/false
-        :2: data.computed, column `a`: `kind`: the value is the text `x`; a list of texts is wanted, as ["a", "b"]"#]].assert_eq(&found.join("\n"));
+        :2: data.computed, column `a`: `kind`: the value is the text `x`; a list of texts is wanted, as ["a", "b"]
+        data.computed, column `a`: `'x'`: no column of the file is read at all; let one expression, or data.text, name one"#]].assert_eq(&found.join("\n"));
 }
 
 #[test]

@@ -56,6 +56,11 @@ impl<'a> TableStream<'a> {
         let found = files::find(path, form.format)?;
         let wanted = without_repeats(wanted);
         let of_file = form.expressions.columns_of_file(&wanted);
+        if of_file.is_empty()
+            && let Some(problem) = form.expressions.without_columns()
+        {
+            return Err(problem);
+        }
         let request = Request { names: form.columns.clone(), wanted: of_file, array: found.array };
         Ok(Self {
             path: path.to_owned(),
