@@ -37,6 +37,14 @@ pub(super) enum Rows {
 }
 
 impl Rows {
+    /// How many.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Rows::All(count) => *count,
+            Rows::Chosen(rows, _) => rows.len(),
+        }
+    }
+
     /// Those of these rows, in this order.
     pub(super) fn select(&self, chosen: &[usize]) -> Self {
         match self {
@@ -51,8 +59,7 @@ impl Texts {
     pub fn len(&self) -> usize {
         match self {
             Self::Memory(texts) => texts.len(),
-            Self::File(FileTexts { rows: Rows::All(count), .. }) => *count,
-            Self::File(FileTexts { rows: Rows::Chosen(rows, _), .. }) => rows.len(),
+            Self::File(file) => file.rows.len(),
         }
     }
 

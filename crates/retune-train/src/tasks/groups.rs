@@ -65,8 +65,7 @@ impl Groups {
     pub fn len(&self) -> usize {
         match self {
             Self::Held(groups) => groups.len(),
-            Self::File(FileGroups { rows: Rows::All(count), .. }) => *count,
-            Self::File(FileGroups { rows: Rows::Chosen(rows, _), .. }) => rows.len(),
+            Self::File(file) => file.rows.len(),
         }
     }
 

@@ -38,8 +38,7 @@ impl Examples for Lines {
     fn len(&self) -> usize {
         match &self.source {
             Source::Held(texts) => texts.len(),
-            Source::File { rows: Rows::All(count), .. } => *count,
-            Source::File { rows: Rows::Chosen(rows, _), .. } => rows.len(),
+            Source::File { rows, .. } => rows.len(),
         }
     }
 }
