@@ -4,7 +4,8 @@
   memory.py --retune target/debug/retune --model DIR --train train.tsv --eval dev.tsv --text sentence --label label \\
       [--format tsv-unquoted] [--times 1 4 16] [--steps 3] [--task KIND]
 
-The training file's first line is its header, but in .txt and .jsonl. Other tasks than classification are named by --task, and need no label. Each size runs twice, with an empty cache of tokens and with a full one.
+The first line of a .csv or .tsv file is its header; a blank line ends a sentence of a .conll file. Other tasks than
+classification are named by --task, and need no label. Each size runs twice, with an empty cache of tokens and with a full one.
 Prints a Markdown table: the file's size, the peak resident memory of the process, and its seconds.
 """
 
@@ -20,10 +21,10 @@ from pathlib import Path
 def grown(source, times, folder):
     """A file with the header of `source`, and its rows so many times."""
     header, rows = "", source.read_text(encoding="utf-8")
-    if source.suffix not in (".txt", ".jsonl"):
+    if source.suffix in (".csv", ".tsv"):
         header, rows = rows.split("\n", 1)
         header += "\n"
-    rows += "" if rows.endswith("\n") else "\n"
+    rows = rows.rstrip("\n") + ("\n\n" if source.suffix == ".conll" else "\n")
     path = folder / f"{times}{source.suffix}"
     with path.open("w", encoding="utf-8") as file:
         file.write(header)

@@ -8,7 +8,7 @@ use crate::error::DataError;
 use crate::examples::Text;
 use crate::sources::{DataSource, stream_columns};
 use crate::table::Table;
-use crate::tokenize::{InMemory, TextTokenizer, Tokenized, tell_of_truncated};
+use crate::tokenize::{Beside, InMemory, TextTokenizer, Tokenized, tell_of_truncated};
 
 /// Tokenises the texts of a source, table by table, on all cores.
 ///
@@ -66,24 +66,19 @@ pub fn encode_maskable_stream(
     sequences: Maskable,
     chosen: Option<&[usize]>,
 ) -> Result<Tokenized, DataError> {
-    let mut digest = Sha256::new();
-    chosen.into_iter().flatten().for_each(|row| digest.update((*row as u64).to_le_bytes()));
-    let extra_key = format!("{sequences:?} {:?} {:x}", chosen.map(<[usize]>::len), digest.finalize());
+    let extra_key = format!("{sequences:?} {}", key_of(chosen));
     stored(source, tokenizer, cache, &extra_key, |take| {
-        let (mut before, mut left) = (0, chosen.unwrap_or_default());
+        let mut rows = Rows::of(chosen);
         let mut blocks = match sequences {
             Maskable::Blocks => Some(Blocks::new(tokenizer)?),
             Maskable::Lines => None,
         };
         for table in stream_columns(source.path, source.form, source.wanted)? {
             let mut texts = table.and_then(|table| to_texts(&table))?;
-            let count = texts.len();
-            if chosen.is_some() {
-                let (here, later) = left.split_at(left.partition_point(|row| *row < before + count));
-                texts = here.iter().map(|row| std::mem::take(&mut texts[row - before])).collect();
-                left = later;
+            let (_, here) = rows.next(texts.len());
+            if here.len() < texts.len() {
+                texts = here.iter().map(|row| std::mem::take(&mut texts[*row])).collect();
             }
-            before += count;
             match &mut blocks {
                 None => take(&tokenizer.encode_lines(&texts)?)?,
                 Some(blocks) => {
@@ -100,6 +95,70 @@ pub fn encode_maskable_stream(
         }
         Ok(())
     })
+}
+
+/// As [`encode_stream`], of sequences that have numbers beside them: `encode` makes both of the rows of a table, of which it is
+/// given the `chosen` ones alone (their places among all, ascending), or all.
+///
+/// # Errors
+///
+/// As [`encode_stream`], and those of `encode`, whose examples are counted from the first of the table.
+pub fn encode_beside_stream(
+    source: &DataSource<'_>,
+    tokenizer: &TextTokenizer,
+    cache: Option<&TokenCache>,
+    mut encode: impl FnMut(&Table, &[usize]) -> Result<(Tokenized, Beside), DataError>,
+    chosen: Option<&[usize]>,
+    extra_key: &str,
+) -> Result<(Tokenized, Beside), DataError> {
+    let extra_key = format!("beside {extra_key} {}", key_of(chosen));
+    let woven = stored(source, tokenizer, cache, &extra_key, |take| {
+        let mut rows = Rows::of(chosen);
+        for table in stream_columns(source.path, source.form, source.wanted)? {
+            let table = table?;
+            let (before, here) = rows.next(table.len());
+            let (tokenized, beside) = encode(&table, &here).map_err(|error| error.of_examples_after(before))?;
+            take(&Beside::woven(&tokenized, &beside)?)?;
+        }
+        Ok(())
+    })?;
+    Beside::unwoven(&woven)
+}
+
+/// Which rows of each table are chosen.
+struct Rows<'a> {
+    chosen: Option<&'a [usize]>,
+    /// Rows of the tables before, and chosen ones among them.
+    before: usize,
+    taken: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn of(chosen: Option<&'a [usize]>) -> Self {
+        Self { chosen, before: 0, taken: 0 }
+    }
+
+    /// How many were chosen before, and which are of the next so many, counted from the first of these.
+    fn next(&mut self, count: usize) -> (usize, Vec<usize>) {
+        let (before, taken) = (self.before, self.taken);
+        self.before += count;
+        let here = match self.chosen {
+            None => (0..count).collect(),
+            Some(chosen) => {
+                let end = taken + chosen[taken..].partition_point(|row| *row < self.before);
+                chosen[taken..end].iter().map(|row| row - before).collect::<Vec<usize>>()
+            }
+        };
+        self.taken += here.len();
+        (taken, here)
+    }
+}
+
+/// A digest of the rows that are chosen.
+fn key_of(chosen: Option<&[usize]>) -> String {
+    let mut digest = Sha256::new();
+    chosen.into_iter().flatten().for_each(|row| digest.update((*row as u64).to_le_bytes()));
+    format!("{:?} {:x}", chosen.map(<[usize]>::len), digest.finalize())
 }
 
 /// What `encode` hands on: in the cache, where it may be already, or in memory.

@@ -386,6 +386,20 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// The same error, where there are so many examples before those that it counts.
+    pub(crate) fn of_examples_after(mut self, before: usize) -> Self {
+        match &mut self {
+            Self::Tokenize { first, last, .. } => {
+                *first += before;
+                *last += before;
+            }
+            Self::WindowTooShort { example, .. } => *example += before,
+            Self::LabelCount { sentence, .. } => *sentence += before,
+            _ => {}
+        }
+        self
+    }
+
     /// One error out of many: itself where there is one, else [`DataError::Several`].
     pub(crate) fn gather(mut problems: Vec<DataError>) -> Result<(), DataError> {
         match problems.pop() {

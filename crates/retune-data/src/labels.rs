@@ -71,6 +71,11 @@ impl LabelMap {
         table.class_names(column).filter(|_| !self.by_number)
     }
 
+    /// All that decides which id a file's label has, as one text.
+    pub fn key(&self) -> String {
+        format!("{:?} {}", self.names, self.by_number)
+    }
+
     /// The number of classes.
     pub fn len(&self) -> usize {
         self.names.len()

@@ -48,7 +48,7 @@ pub use encode::{
     AnswerOptions, Candidate, DecodedAnswer, EncodedWords, FurtherPieces, IGNORED_LABEL, Maskable, Masked, Masking,
     WindowAnswers, Windows, decode_answer, words_of_text,
 };
-pub use encode_stream::{encode_maskable_stream, encode_stream};
+pub use encode_stream::{encode_beside_stream, encode_maskable_stream, encode_stream};
 pub use error::{DataError, Place, Position};
 pub use examples::{Examples, Text, TextColumns, texts};
 pub use expressions::Expressions;
@@ -59,5 +59,5 @@ pub use read_results::read_results;
 pub use sources::{DataFormat, DataSource, Form, TableStream, Wanted, rows_kept};
 pub use split::{Split, stratified_split};
 pub use table::Table;
-pub use tokenize::{Piece, PieceCounts, TextPiece, TextTokenizer, TokenStoreWriter, Tokenized};
+pub use tokenize::{Beside, Piece, PieceCounts, TextPiece, TextTokenizer, TokenStoreWriter, Tokenized};
 pub use write::{OutputColumn, OutputFormat, OutputValues, write_table};

@@ -1,5 +1,6 @@
 //! Texts → tokens, by the tokenizer that the model came with.
 
+mod beside;
 mod byte_level;
 mod directory;
 mod mask;
@@ -24,6 +25,7 @@ use crate::cache::TokenCache;
 use crate::error::DataError;
 use crate::examples::Text;
 use crate::sources::load;
+pub use beside::Beside;
 pub use piece::Piece;
 pub use pieces::PieceCounts;
 pub(crate) use store::PARTIAL;

@@ -1,13 +1,13 @@
 use std::cell::Cell;
 
 use super::*;
-use crate::encode::Maskable;
-use crate::encode_stream::{encode_maskable_stream, encode_stream};
+use crate::encode::{FurtherPieces, Maskable};
+use crate::encode_stream::{encode_beside_stream, encode_maskable_stream, encode_stream};
 use crate::examples::{TextColumns, texts};
 use crate::sources::{DataFormat, Form, Wanted};
-use crate::tokenize::Piece;
 use crate::tokenize::tests::{TINY, tokenizer_of};
 use crate::tokenize::tokenized::tests::rows;
+use crate::tokenize::{Beside, Piece};
 
 struct Folder {
     folder: tempfile::TempDir,
@@ -230,4 +230,66 @@ fn sequences_to_mask_are_those_of_the_whole() {
         assert_eq!(folder.made.get(), made + 2, "the second time it was in the cache, of two tables");
     }
     assert_eq!(folder.cached().len(), 4);
+}
+
+#[test]
+fn sequences_and_what_stands_beside_them_are_those_of_the_whole() {
+    let folder = Folder::new();
+    // More sentences than a table has, of which some are longer than a sequence.
+    let sentences: Vec<Vec<String>> =
+        (0..66_000_usize).map(|row| ["a", "b"].repeat(row % 3 + 1).into_iter().map(str::to_owned).collect()).collect();
+    let tag = |row: usize, word: usize| (row % 5 + word % 2) as u32;
+    let text: String = (sentences.iter().enumerate())
+        .map(|(row, words)| {
+            let line = |(place, word): (usize, &String)| format!("{word} {}\n", tag(row, place));
+            words.iter().enumerate().map(line).collect::<String>() + "\n"
+        })
+        .collect();
+    let path = folder.file("a.conll", &text);
+    let wanted = [Wanted::List("tokens"), Wanted::List("tags")];
+    let form = Form { format: DataFormat::Conll, ..Form::default() };
+    let source = DataSource { path: &path, form: &form, wanted: &wanted };
+    let tokenizer = tokenizer_of(TINY, 5).expect("a tokenizer");
+    // `[n][words]`, and what `encode_words` and `align` make of them.
+    let encoded = |words: &[Vec<String>], tags: &[Vec<u32>]| {
+        let mut encoded = tokenizer.encode_words(words)?;
+        let labels = encoded.align(tags, FurtherPieces::Ignored)?;
+        let tokenized = std::mem::take(&mut encoded.tokenized);
+        let row = |row: usize| labels[tokenized.range(row)].iter().map(|label| (label + 100) as u32);
+        let beside = Beside::from_rows((0..tokenized.len()).map(row));
+        Ok((tokenized, beside))
+    };
+    let numbers =
+        |beside: &Beside| -> Vec<Vec<u32>> { (0..beside.len()).map(|row| beside.read(row).expect("a row")).collect() };
+    let some: Vec<usize> = (0..sentences.len()).filter(|row| row % 1000 > 990).collect();
+    let all: Vec<usize> = (0..sentences.len()).collect();
+    for chosen in [None, Some(some.as_slice()), Some(&[][..])] {
+        let of = |cache| {
+            let encode = |table: &crate::Table, here: &[usize]| {
+                folder.made.set(folder.made.get() + 1);
+                let of = |column: &str| -> Result<Vec<Vec<String>>, DataError> {
+                    let lists = table.lists(column)?;
+                    let row = |row: &usize| lists[*row].iter().flatten().map(|word| (*word).to_owned()).collect();
+                    Ok(here.iter().map(row).collect())
+                };
+                let number = |tag: &String| tag.parse().expect("a number");
+                let tags = of("tags")?.iter().map(|tags| tags.iter().map(number).collect()).collect::<Vec<_>>();
+                encoded(&of("tokens")?, &tags)
+            };
+            encode_beside_stream(&source, &tokenizer, cache, encode, chosen, "words").expect("tokens")
+        };
+        let rows_of_it = chosen.unwrap_or(&all);
+        let words: Vec<Vec<String>> = rows_of_it.iter().map(|row| sentences[*row].clone()).collect();
+        let tags = |row: &usize| (0..sentences[*row].len()).map(|word| tag(*row, word)).collect();
+        let whole = encoded(&words, &rows_of_it.iter().map(tags).collect::<Vec<_>>()).expect("tokens");
+        let cache = folder.cache();
+        let first = of(Some(&cache));
+        let made = folder.made.get();
+        for found in [first, of(Some(&cache)), of(None)] {
+            assert!(rows(&found.0) == rows(&whole.0), "{:?}", chosen.map(<[usize]>::len));
+            assert!(numbers(&found.1) == numbers(&whole.1), "{:?}", chosen.map(<[usize]>::len));
+        }
+        assert_eq!(folder.made.get(), made + 2, "the second time it was in the cache, of two tables");
+    }
+    assert_eq!(folder.cached().len(), 3);
 }

@@ -139,7 +139,7 @@ impl Tokenized {
         self.push_marked(new_ids, marks.map(|(type_id, piece)| clamped(*type_id) | piece.bits()));
     }
 
-    fn push_marked(&mut self, new_ids: &[u32], new_marks: impl Iterator<Item = u8>) {
+    pub(super) fn push_marked(&mut self, new_ids: &[u32], new_marks: impl Iterator<Item = u8>) {
         if let Tokens::Memory { ids, marks } = &mut self.tokens {
             ids.extend_from_slice(new_ids);
             marks.extend(new_marks);

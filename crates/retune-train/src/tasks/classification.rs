@@ -15,7 +15,7 @@ use serde_json::json;
 use tch::Tensor;
 
 use super::probabilities::{arg_max, between, log_softmax, softmax};
-use super::texts::{self, Tables, TextExamples, label_column};
+use super::texts::{self, TextExamples, label_column};
 use crate::TrainError;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Confusions, Evaluation, Score};
@@ -86,14 +86,16 @@ impl Task for Classification {
     fn read(plan: &Plan) -> Result<(Self, Splits<Self::Examples>), TrainError> {
         let data = &plan.data;
         let column = label_column(data);
-        let tables = Tables::of(&data.train, data, Some(Wanted::Text(column)))?;
+        let tables = texts::text_tables(&data.train, data, Some(Wanted::Text(column)))?;
         let labels = texts::classes(data, || {
             let mut names = ClassNames::default();
             tables.each(|table| names.add(table, column))?;
             Ok(names.finish(&data.train)?)
         })?;
-        let train = TextExamples::of_tables(&tables, |table| labels.encode(table, column))?;
-        let loss = texts::cross_entropy(&plan.task, &labels, train.labels.iter().copied())?;
+        let train = TextExamples::of_tables(&tables, data, |table| labels.encode(table, column))?;
+        let mut counts = vec![0; labels.len()];
+        train.labels.iter().for_each(|label| counts[*label as usize] += 1);
+        let loss = texts::cross_entropy(&plan.task, &labels, &counts)?;
         let task = Self {
             labels,
             pair: data.text.len() == 2,

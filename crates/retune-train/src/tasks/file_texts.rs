@@ -158,8 +158,3 @@ pub(super) fn read_rows<T: Clone>(
     }
     found.into_iter().collect::<Option<Vec<T>>>().ok_or_else(|| DataError::Changed { path: path.to_owned() })
 }
-
-/// Whether a path names a pipe or the like, whose content is gone once it is read.
-pub(super) fn can_be_read_but_once(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
-}

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retune_data::sources::{self, DataSource, Form, Wanted};
+use retune_data::sources::{DataSource, Form, Wanted};
 use retune_data::{DataError, Table, Text, TextTokenizer, encode_stream};
 use retune_recipe::DataPlan;
 
-use super::file_texts::{Rows, can_be_read_but_once, read_rows};
-use super::texts::{cut_note, form_of, read_table};
+use super::file_texts::{Rows, read_rows};
+use super::tables::Tables;
+use super::texts::cut_note;
 use crate::TrainError;
 use crate::task::{Encoded, Examples};
 
@@ -118,22 +119,23 @@ impl<Y: Clone> GroupExamples<Y> {
     ) -> Result<Self, TrainError> {
         let mut wanted = columns.wanted();
         wanted.extend(label.map(Wanted::Text));
-        if can_be_read_but_once(path) {
-            let table = read_table(path, plan, &wanted)?;
-            let groups = Groups::Held(columns.groups(&table, None)?);
-            return Ok(Self { path: path.to_owned(), groups, labels: labels(&table)? });
-        }
-        let form = Arc::new(form_of(plan)?);
-        let (mut size, mut count, mut all_labels) = (None, 0, Vec::new());
-        for table in sources::stream_columns(path, &form, &wanted)? {
-            let table = table?;
-            let groups = columns.groups(&table, size)?;
+        let tables = Tables::of(path, plan, wanted)?;
+        let (mut size, mut count, mut kept, mut all_labels) = (None, 0, Vec::new(), Vec::new());
+        tables.each(|table| {
+            let groups = columns.groups(table, size)?;
             size = size.or(groups.first().map(Vec::len));
             count += groups.len();
-            all_labels.extend(labels(&table)?);
-        }
-        let (path, rows, size) = (path.to_owned(), Rows::All(count), size.unwrap_or(1));
-        let groups = Groups::File(FileGroups { path: path.clone(), form, columns, rows, size });
+            if tables.is_held() {
+                kept.extend(groups);
+            }
+            all_labels.extend(labels(table)?);
+            Ok(())
+        })?;
+        let (path, form, rows, size) = (path.to_owned(), tables.form.clone(), Rows::All(count), size.unwrap_or(1));
+        let groups = match tables.is_held() {
+            true => Groups::Held(kept),
+            false => Groups::File(FileGroups { path: path.clone(), form, columns, rows, size }),
+        };
         Ok(Self { path, groups, labels: all_labels })
     }
 

@@ -11,6 +11,7 @@ mod multiple_choice;
 mod probabilities;
 mod question_answering;
 mod regression;
+mod tables;
 mod texts;
 mod token_classification;
 
@@ -24,9 +25,9 @@ pub use multiple_choice::MultipleChoice;
 pub use probabilities::{arg_max, log_softmax, softmax};
 pub use question_answering::QuestionAnswering;
 pub use regression::Regression;
+pub(crate) use tables::data_format;
+pub use tables::form_of;
 pub use texts::TextExamples;
-pub(crate) use texts::data_format;
-pub use texts::form_of;
 pub use token_classification::TokenClassification;
 
 /// Calls a function that is generic in its task with the task of a kind: `with_task!(kind, run(plan))` is

@@ -15,7 +15,7 @@ use serde_json::json;
 use tch::Tensor;
 
 use super::probabilities::{arg_max, between, sigmoid};
-use super::texts::{self, Tables, TextExamples, class_weights, label_column};
+use super::texts::{self, TextExamples, class_weights, label_column};
 use crate::TrainError;
 use crate::divergences;
 use crate::evaluate::Outputs;
@@ -109,7 +109,7 @@ impl Task for MultiLabel {
         let column = label_column(data);
         let separator = separator(plan)?;
         let wanted = wanted(separator, column);
-        let tables = Tables::of(&data.train, data, Some(wanted))?;
+        let tables = texts::text_tables(&data.train, data, Some(wanted))?;
         let labels = texts::classes(data, || {
             let mut names = ClassNames::default();
             tables.each(|table| names.add_lists(table, column))?;
@@ -121,7 +121,7 @@ impl Task for MultiLabel {
                 format!("{path}: no row has a label in column '{column}'; name another column with data.label");
             return Err(TrainError::Input { reason });
         }
-        let train = TextExamples::of_tables(&tables, |table| labels.encode_sets(table, column))?;
+        let train = TextExamples::of_tables(&tables, data, |table| labels.encode_sets(table, column))?;
         let examples = train.labels.len() as f64;
         let balanced = || {
             let mut positive = vec![0.0; labels.len()];

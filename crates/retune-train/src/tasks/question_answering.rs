@@ -5,9 +5,9 @@ mod questions;
 use std::ops::Range;
 use std::path::Path;
 
-use questions::{Answer, QuestionsOnContexts};
+use questions::{Cut, Known, QuestionExamples, QuestionsOnContexts};
 use retune_attention::SequenceLayout;
-use retune_data::{AnswerOptions, DecodedAnswer, TextTokenizer, WindowAnswers, Windows, collate, decode_answer};
+use retune_data::{AnswerOptions, Beside, DecodedAnswer, TextTokenizer, WindowAnswers, collate, decode_answer};
 use retune_metrics::{AnswerScores, Bootstrap, MeanLoss, Questions, UnanswerableScores};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
@@ -48,12 +48,20 @@ struct Settings {
 /// What stands beside the tokens.
 #[derive(Debug)]
 pub struct WindowTargets {
-    /// The first and the last window of each example, the last excluded.
+    /// The first and the last window of each example, the last excluded. Empty of questions to learn from, as the next.
     of_example: Vec<Range<usize>>,
     /// The characters of each token, by window.
     offsets: Vec<Vec<Option<(u32, u32)>>>,
     /// The first and last token of the answer in each window; empty where answers are not known.
-    positions: Vec<(usize, usize)>,
+    positions: Beside,
+}
+
+impl WindowTargets {
+    /// The first and the last token of the answer in a window.
+    fn position(&self, window: usize) -> Result<[usize; 2], TrainError> {
+        let row = self.positions.read(window)?;
+        Ok([row[0] as usize, row[1] as usize])
+    }
 }
 
 impl QuestionAnswering {
@@ -93,7 +101,7 @@ impl QuestionAnswering {
     ) -> Result<UnanswerableScores, TrainError> {
         let options = AnswerOptions { null_score_diff_threshold: f32::INFINITY, ..self.options };
         let mut scores = UnanswerableScores::new();
-        for example in 0..examples.len() {
+        for example in 0..examples.questions.len() {
             let answer = self.decode(examples, targets, outputs, example, &options);
             let null = f64::from(answer.null_score_diff.unwrap_or(0.0));
             scores.update(&examples.texts_of(example), &answer.text, null)?;
@@ -103,23 +111,23 @@ impl QuestionAnswering {
 }
 
 impl Task for QuestionAnswering {
-    type Examples = QuestionsOnContexts;
+    type Examples = QuestionExamples;
     type Targets = WindowTargets;
 
-    fn read(plan: &Plan) -> Result<(Self, Splits<QuestionsOnContexts>), TrainError> {
-        let reader = Self::of_plan(plan, Settings::default());
-        let mut train = reader.read_file(&plan.data.train, &plan.data, true)?;
-        let unanswerable = train.answers.iter().any(Vec::is_empty);
+    fn read(plan: &Plan) -> Result<(Self, Splits<QuestionExamples>), TrainError> {
+        let (mut train, mut known) = QuestionExamples::to_learn_from(&plan.data.train, &plan.data)?;
+        let unanswerable = known.contains(&Known::None);
         let task = Self::of_plan(plan, Settings { unanswerable, null_threshold: 0.0 });
         // An answer that cannot be placed would teach that there is none.
-        let known = |answers: &Vec<Answer>| answers.is_empty() || answers.iter().any(|answer| answer.start.is_some());
-        let rows: Vec<usize> = (0..train.len()).filter(|row| known(&train.answers[*row])).collect();
+        let rows: Vec<usize> = (0..train.len()).filter(|row| known[*row] != Known::Words).collect();
         if rows.len() < train.len() {
             train = train.select(&rows);
+            known.retain(|known| *known != Known::Words);
         }
-        let strata: Vec<u32> = train.answers.iter().map(|answers| u32::from(answers.is_empty())).collect();
+        let strata: Vec<u32> = known.iter().map(|known| u32::from(*known == Known::None)).collect();
         let read = |path: &Path| task.read_file(path, &plan.data, true);
-        let splits = texts::splits(plan, train, &strata, QuestionsOnContexts::select, read)?;
+        let mut splits = texts::splits(plan, train, &strata, QuestionExamples::select, read)?;
+        splits.validation = splits.validation.hold()?;
         Ok((task, splits))
     }
 
@@ -127,12 +135,12 @@ impl Task for QuestionAnswering {
         Ok(Self::of_plan(plan, config.settings()))
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<QuestionsOnContexts, TrainError> {
-        QuestionsOnContexts::read(path, plan, labelled)
+    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<QuestionExamples, TrainError> {
+        Ok(QuestionExamples::Held(QuestionsOnContexts::read(path, plan, labelled)?))
     }
 
-    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<QuestionsOnContexts, TrainError> {
-        Ok(QuestionsOnContexts::given(texts))
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<QuestionExamples, TrainError> {
+        Ok(QuestionExamples::Held(QuestionsOnContexts::given(texts)))
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
@@ -157,48 +165,49 @@ impl Task for QuestionAnswering {
 
     fn encode(
         &self,
-        examples: &QuestionsOnContexts,
+        examples: &QuestionExamples,
         tokenizer: &TextTokenizer,
     ) -> Result<Encoded<WindowTargets>, TrainError> {
-        let windows: Windows =
-            tokenizer.encode_windows(&examples.questions, &examples.contexts, self.max_length, self.stride)?;
-        let positions = match examples.answers.is_empty() {
-            true => Vec::new(),
-            false => {
-                let first = |answers: &Vec<Answer>| {
-                    let answer = answers.iter().find(|answer| answer.start.is_some())?;
-                    answer.start.map(|start| start..start + answer.text.chars().count())
-                };
-                windows.answer_positions(&examples.answers.iter().map(first).collect::<Vec<_>>())
+        let cut = Cut { max_length: self.max_length, stride: self.stride };
+        let (tokenized, targets, mut notes) = match examples {
+            QuestionExamples::File(file) => {
+                let (tokenized, positions) = file.encode(tokenizer, cut)?;
+                let targets = WindowTargets { of_example: Vec::new(), offsets: Vec::new(), positions };
+                (tokenized, targets, file.notes.clone())
+            }
+            QuestionExamples::Held(questions) => {
+                let (windows, positions) = questions.encode(tokenizer, cut)?;
+                let mut of_example = vec![0..0; examples.len()];
+                for (window, example) in windows.examples.iter().enumerate() {
+                    let range: &mut Range<usize> = &mut of_example[*example];
+                    *range = if range.end == 0 { window..window + 1 } else { range.start..window + 1 };
+                }
+                let offsets = (0..windows.examples.len()).map(|window| windows.offsets_of(window).to_vec()).collect();
+                (windows.tokenized, WindowTargets { of_example, offsets, positions }, questions.notes.clone())
             }
         };
-        let mut of_example = vec![0..0; examples.len()];
-        for (window, example) in windows.examples.iter().enumerate() {
-            let range: &mut Range<usize> = &mut of_example[*example];
-            *range = if range.end == 0 { window..window + 1 } else { range.start..window + 1 };
-        }
-        let offsets = (0..windows.examples.len()).map(|window| windows.offsets_of(window).to_vec()).collect();
-        let mut notes = examples.notes.clone();
-        if windows.examples.len() > examples.len() {
+        if tokenized.len() > examples.len() {
             notes.push(format!(
                 "{} of {} contexts are longer than data.max_length and are read in windows, {} in all",
-                windows.tokenized.truncated,
+                tokenized.truncated,
                 examples.len(),
-                windows.examples.len()
+                tokenized.len()
             ));
         }
-        let targets = WindowTargets { of_example, offsets, positions };
-        Ok(Encoded { tokenized: windows.tokenized, per_row: 1, targets, notes })
+        Ok(Encoded { tokenized, per_row: 1, targets, notes })
     }
 
     fn batch(&self, encoded: &Encoded<WindowTargets>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
         let packed = collate(&encoded.tokenized, rows)?;
-        let place = |side: fn(&(usize, usize)) -> usize| {
-            let of_row =
-                |(at, row): (usize, &usize)| packed.cu_seqlens[at] + side(&encoded.targets.positions[*row]) as i64;
-            Tensor::from_slice(&packed.rows.iter().enumerate().map(of_row).collect::<Vec<_>>()) // [b]
-        };
-        let targets = vec![place(|span| span.0), place(|span| span.1)];
+        let mut places = [Vec::new(), Vec::new()]; // [b] each
+        for (at, row) in packed.rows.iter().enumerate() {
+            let position = encoded.targets.position(*row)?;
+            places
+                .iter_mut()
+                .zip(position)
+                .for_each(|(places, place)| places.push(packed.cu_seqlens[at] + place as i64));
+        }
+        let targets = places.iter().map(|places| Tensor::from_slice(places)).collect();
         Ok(Batch { targets, weight: rows.len() as f64, ..Batch::of(packed) })
     }
 
@@ -212,18 +221,18 @@ impl Task for QuestionAnswering {
 
     fn score(
         &self,
-        examples: &QuestionsOnContexts,
+        examples: &QuestionExamples,
         encoded: &Encoded<WindowTargets>,
         outputs: &Outputs,
         bootstrap: Option<&Bootstrap>,
     ) -> Result<Evaluation, TrainError> {
-        let targets = &encoded.targets;
+        let (examples, targets) = (examples.held(), &encoded.targets);
         let mut loss = MeanLoss::new();
-        for (window, (first, last)) in targets.positions.iter().enumerate() {
+        for window in 0..targets.positions.len() {
             let logits = outputs.of(window);
-            for (side, position) in [first, last].into_iter().enumerate() {
+            for (side, position) in targets.position(window)?.into_iter().enumerate() {
                 let logits: Vec<f32> = logits.iter().skip(side).step_by(2).copied().collect();
-                loss.update(-log_softmax(&logits, 1.0)[*position], 1)?;
+                loss.update(-log_softmax(&logits, 1.0)[position], 1)?;
             }
         }
         let mut scores = Vec::new();
@@ -237,7 +246,7 @@ impl Task for QuestionAnswering {
                     let measures = all.select(rows).measures(Questions::All, threshold)?;
                     Ok(100.0 * if exact { measures.exact_match } else { measures.f1 })
                 };
-                bootstrap.map(|bootstrap| bootstrap.interval_of(examples.len(), of_rows)).transpose()
+                bootstrap.map(|bootstrap| bootstrap.interval_of(examples.questions.len(), of_rows)).transpose()
             };
             scores.push(Score::titled("f1", "F1 of answers, %", 100.0 * measures.f1).within(interval(false)?));
             let exact = Score::titled("exact_match", "exact match, %", 100.0 * measures.exact_match);
@@ -255,8 +264,8 @@ impl Task for QuestionAnswering {
             scores.push(Score::plain("best_f1", 100.0 * best.value));
             scores.push(Score::plain("best_f1_threshold", best.threshold));
         } else {
-            let (mut all, mut single) = (AnswerScores::new(), Vec::with_capacity(examples.len()));
-            for example in 0..examples.len() {
+            let (mut all, mut single) = (AnswerScores::new(), Vec::with_capacity(examples.questions.len()));
+            for example in 0..examples.questions.len() {
                 let answer = self.decode(examples, targets, outputs, example, &self.options);
                 let mut one = AnswerScores::new();
                 one.update(&examples.texts_of(example), &answer.text)?;
@@ -275,12 +284,12 @@ impl Task for QuestionAnswering {
             scores.push(Score::titled("exact_match", "exact match, %", 100.0 * all.exact_match()?).within(exact));
         }
         scores.push(Score::titled("loss", "loss of a window", loss.mean()?));
-        Ok(Evaluation { examples: examples.len() as u64, scores, classes: Vec::new(), confusion: None })
+        Ok(Evaluation { examples: examples.questions.len() as u64, scores, classes: Vec::new(), confusion: None })
     }
 
     fn tune(
         &mut self,
-        examples: &QuestionsOnContexts,
+        examples: &QuestionExamples,
         encoded: &Encoded<WindowTargets>,
         outputs: &Outputs,
         plan: &EvaluationPlan,
@@ -288,7 +297,7 @@ impl Task for QuestionAnswering {
         if !plan.tune_thresholds || !self.settings.unanswerable {
             return Ok(Vec::new());
         }
-        let best = self.unanswerable_scores(examples, &encoded.targets, outputs)?.best_f1()?;
+        let best = self.unanswerable_scores(examples.held(), &encoded.targets, outputs)?.best_f1()?;
         self.settings.null_threshold = best.threshold as f32;
         self.options.null_score_diff_threshold = self.settings.null_threshold;
         Ok(vec![format!(
@@ -300,11 +309,12 @@ impl Task for QuestionAnswering {
 
     fn predict(
         &self,
-        examples: &QuestionsOnContexts,
+        examples: &QuestionExamples,
         encoded: &Encoded<WindowTargets>,
         outputs: &Outputs,
         _raw: bool,
     ) -> Result<Vec<Prediction>, TrainError> {
+        let examples = examples.held();
         let predict = |example: usize| {
             let answer = self.decode(examples, &encoded.targets, outputs, example, &self.options);
             let chosen = answer.n_best.iter().find(|candidate| candidate.span == answer.span);
@@ -339,10 +349,11 @@ impl Task for QuestionAnswering {
             };
             Prediction { line: format!("{shown}\t{}", examples.questions[example]), fields }
         };
-        Ok((0..examples.len()).map(predict).collect())
+        Ok((0..examples.questions.len()).map(predict).collect())
     }
 
-    fn label_column(&self, examples: &QuestionsOnContexts) -> Option<Vec<String>> {
+    fn label_column(&self, examples: &QuestionExamples) -> Option<Vec<String>> {
+        let examples = examples.held();
         let all = 0..examples.answers.len();
         Some(all.map(|example| json!(examples.texts_of(example)).to_string()).collect())
     }

@@ -1,14 +1,14 @@
 //! What tasks on whole texts have in common: reading, splitting, tokenising.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use retune_data::sources::{self, DataFormat, Form, Wanted};
-use retune_data::{DataError, Expressions, LabelMap, Table, Text, TextColumns, TextTokenizer, stratified_split};
+use retune_data::sources::Wanted;
+use retune_data::{DataError, LabelMap, Table, Text, TextColumns, TextTokenizer, stratified_split};
 use retune_recipe::{DataPlan, LossChoice, Plan, TaskPlan, Weights};
 use tch::Tensor;
 
-use super::file_texts::{FileTexts, Rows, Texts, can_be_read_but_once};
+use super::file_texts::{FileTexts, Rows, Texts};
+use super::tables::Tables;
 use crate::TrainError;
 use crate::losses::CrossEntropy;
 use crate::task::{Encoded, Examples, Splits};
@@ -57,18 +57,19 @@ impl<Y: Clone> TextExamples<Y> {
         label: Option<Wanted<'_>>,
         labels: impl FnMut(&Table) -> Result<Vec<Y>, DataError>,
     ) -> Result<Self, TrainError> {
-        Self::of_tables(&Tables::of(path, plan, label)?, labels)
+        Self::of_tables(&text_tables(path, plan, label)?, plan, labels)
     }
 
     /// The same of a file that is read already, or can be read again.
     pub(super) fn of_tables(
         tables: &Tables<'_>,
+        plan: &DataPlan,
         mut labels: impl FnMut(&Table) -> Result<Vec<Y>, DataError>,
     ) -> Result<Self, TrainError> {
         let path = tables.path;
-        let columns = text_columns(&tables.plan.text);
+        let columns = text_columns(&plan.text);
         let (mut kept, mut all_labels, mut count) = (Vec::new(), Vec::new(), 0);
-        let in_memory = tables.held.is_some();
+        let in_memory = tables.is_held();
         tables.each(|table| {
             // Both kinds of problem are named at once.
             let (texts, found) = match (retune_data::texts(table, &columns), labels(table)) {
@@ -101,38 +102,14 @@ impl<Y: Clone> TextExamples<Y> {
     }
 }
 
-/// The columns of text, and of labels, of a file, table by table and as often as they are asked for.
-pub(super) struct Tables<'a> {
+/// The columns of text of a file, and of labels.
+pub(super) fn text_tables<'a>(
     path: &'a Path,
     plan: &'a DataPlan,
-    form: Arc<Form>,
     label: Option<Wanted<'a>>,
-    /// What a pipe gave, which can be read but once.
-    held: Option<Table>,
-}
-
-impl<'a> Tables<'a> {
-    pub(super) fn of(path: &'a Path, plan: &'a DataPlan, label: Option<Wanted<'a>>) -> Result<Self, TrainError> {
-        let mut tables = Self { path, plan, form: Arc::new(form_of(plan)?), label, held: None };
-        if can_be_read_but_once(path) {
-            tables.held = Some(read_table(path, plan, &tables.wanted())?);
-        }
-        Ok(tables)
-    }
-
-    fn wanted(&self) -> Vec<Wanted<'a>> {
-        self.plan.text.iter().take(2).map(|name| Wanted::Text(name)).chain(self.label).collect()
-    }
-
-    pub(super) fn each(&self, mut each: impl FnMut(&Table) -> Result<(), DataError>) -> Result<(), TrainError> {
-        if let Some(held) = &self.held {
-            return Ok(each(held)?);
-        }
-        for table in sources::stream_columns(self.path, &self.form, &self.wanted())? {
-            each(&table?)?;
-        }
-        Ok(())
-    }
+) -> Result<Tables<'a>, TrainError> {
+    let wanted = plan.text.iter().take(2).map(|name| Wanted::Text(name)).chain(label).collect();
+    Tables::of(path, plan, wanted)
 }
 
 /// What an example on the command line has, in words.
@@ -148,23 +125,6 @@ pub(super) fn cut_note(cut: usize, all: usize) -> Vec<String> {
     vec![format!("{cut} of {all} texts are longer than data.max_length and are cut")]
 }
 
-/// Reads the wanted columns as the plan says the files are written.
-pub(super) fn read_table(path: &Path, plan: &DataPlan, wanted: &[Wanted<'_>]) -> Result<Table, TrainError> {
-    Ok(sources::read_columns(path, &form_of(plan)?, wanted)?)
-}
-
-/// How a plan's files are read.
-///
-/// # Errors
-/// The filter or a computed column is no expression.
-pub fn form_of(plan: &DataPlan) -> Result<Form, DataError> {
-    Ok(Form {
-        format: data_format(plan.format),
-        columns: plan.columns.clone().unwrap_or_default(),
-        expressions: Expressions::new(plan.filter.as_deref(), plan.computed.as_deref().unwrap_or_default())?,
-    })
-}
-
 /// A checked plan names one column or two.
 fn text_columns(names: &[String]) -> TextColumns {
     match names {
@@ -177,24 +137,6 @@ fn text_columns(names: &[String]) -> TextColumns {
 /// The column of labels of a task that has one.
 pub(super) fn label_column(plan: &DataPlan) -> &str {
     plan.label.as_deref().unwrap_or("label")
-}
-
-/// The form that a recipe's word means.
-pub(crate) fn data_format(format: retune_recipe::DataFormat) -> DataFormat {
-    use retune_recipe::DataFormat as Said;
-    match format {
-        Said::Auto => DataFormat::Auto,
-        Said::Csv => DataFormat::Csv,
-        Said::Tsv => DataFormat::Tsv,
-        Said::TsvUnquoted => DataFormat::TsvUnquoted,
-        Said::Json => DataFormat::Json,
-        Said::Jsonl => DataFormat::Jsonl,
-        Said::Parquet => DataFormat::Parquet,
-        Said::Arrow => DataFormat::Arrow,
-        Said::Text => DataFormat::Text,
-        Said::Conll => DataFormat::Conll,
-        Said::Squad => DataFormat::Squad,
-    }
 }
 
 /// The data sets of a plan: `train` is read already, the others are read by `read`; where no validation file is named,
@@ -263,16 +205,12 @@ pub(super) fn class_weights(
     Ok(Some(Tensor::from_slice(&values.iter().map(|value| *value as f32).collect::<Vec<_>>())))
 }
 
-/// The cross-entropy that a plan asks for; `found` are the training data's labels, for balanced weights.
+/// The cross-entropy that a plan asks for; `counts` says how often the training data have each class, for balanced weights.
 ///
 /// # Errors
 /// A weight is given to a class that there is not.
-pub(super) fn cross_entropy(
-    plan: &TaskPlan,
-    labels: &LabelMap,
-    found: impl Iterator<Item = u32>,
-) -> Result<CrossEntropy, TrainError> {
-    let balanced = || balanced(found, labels.len());
+pub(super) fn cross_entropy(plan: &TaskPlan, labels: &LabelMap, counts: &[u64]) -> Result<CrossEntropy, TrainError> {
+    let balanced = || balanced(counts);
     Ok(CrossEntropy {
         weights: class_weights("task.class_weights", &plan.class_weights, labels, balanced)?,
         smoothing: plan.label_smoothing,
@@ -281,10 +219,8 @@ pub(super) fn cross_entropy(
 }
 
 /// n / (classes · n of the class), as scikit-learn's `compute_class_weight("balanced")`; 1 for a class without examples.
-fn balanced(labels: impl Iterator<Item = u32>, classes: usize) -> Vec<f64> {
-    let mut counts = vec![0u64; classes];
-    labels.for_each(|label| counts[label as usize] += 1);
+fn balanced(counts: &[u64]) -> Vec<f64> {
     let all: u64 = counts.iter().sum();
-    let weight = |count: &u64| if *count == 0 { 1.0 } else { all as f64 / (classes as f64 * *count as f64) };
+    let weight = |count: &u64| if *count == 0 { 1.0 } else { all as f64 / (counts.len() as f64 * *count as f64) };
     counts.iter().map(weight).collect()
 }

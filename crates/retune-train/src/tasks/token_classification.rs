@@ -6,25 +6,26 @@ use std::ops::Range;
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{FurtherPieces, LabelMap, TextTokenizer, Wanted, collate};
+use retune_data::{Beside, ClassNames, FurtherPieces, LabelMap, TextTokenizer, collate};
 use retune_metrics::{
     Average, Bootstrap, ClassScores, ConfusionMatrix, Decoding, Entity, EntityScores, MeanLoss, Scheme, entities,
 };
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
 use retune_recipe::{DataPlan, Plan};
-use sentences::{Sentences, tagged, untagged};
+use sentences::{Columns, SentenceExamples, Sentences, label_numbers, label_of};
 use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::probabilities::{arg_max, log_softmax, softmax};
+use super::tables::Tables;
 use super::texts::{self, label_column};
 use crate::TrainError;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Confusions, Evaluation, Score};
 use crate::losses::{CrossEntropy, IGNORED};
 use crate::prediction::{Field, Prediction};
-use crate::task::{Batch, Encoded, OutputLayer, Splits, Task};
+use crate::task::{Batch, Encoded, Examples, OutputLayer, Splits, Task};
 
 /// A tag for each word: cross-entropy at the first sub-word of each, entities as seqeval reads them.
 #[derive(Debug)]
@@ -36,10 +37,19 @@ pub struct TokenClassification {
 /// What stands beside the tokens.
 #[derive(Debug)]
 pub struct WordTargets {
-    /// The tag of each token, or [`IGNORED`].
-    labels: Vec<i64>,
-    /// The first token of each word of each sentence among all tokens; `None` where a word has none.
+    /// The tag of each token, or [`IGNORED`], as [`label_of`] says.
+    labels: Beside,
+    /// The first token of each word of each sentence among all tokens; `None` where a word has none. Empty of sentences to learn
+    /// from.
     first: Vec<Vec<Option<usize>>>,
+}
+
+impl WordTargets {
+    /// Appends the label of each token of a sequence.
+    fn read(&self, sequence: usize, labels: &mut Vec<i64>) -> Result<(), TrainError> {
+        labels.extend(self.labels.read(sequence)?.into_iter().map(label_of));
+        Ok(())
+    }
 }
 
 impl TokenClassification {
@@ -61,13 +71,9 @@ impl TokenClassification {
         }
     }
 
-    /// The tag of words that are no tokens: outside, where there is such a tag.
-    fn outside(&self) -> usize {
-        self.labels.id("O").unwrap_or(0) as usize
-    }
-
     fn predicted(&self, targets: &WordTargets, outputs: &Outputs, sentence: usize) -> Vec<usize> {
-        let tag = |token: &Option<usize>| token.map_or(self.outside(), |token| arg_max(outputs.row(token)));
+        let outside = outside(&self.labels) as usize;
+        let tag = |token: &Option<usize>| token.map_or(outside, |token| arg_max(outputs.row(token)));
         targets.first[sentence].iter().map(tag).collect()
     }
 
@@ -88,6 +94,11 @@ impl TokenClassification {
     }
 }
 
+/// The tag of words that are no tokens: outside, where there is such a tag.
+fn outside(labels: &LabelMap) -> u32 {
+    labels.id("O").unwrap_or(0)
+}
+
 /// Right, predicted and labelled entities of one sentence.
 type Counts = (u64, u64, u64);
 
@@ -97,27 +108,36 @@ fn micro_f1(counts: impl Iterator<Item = Counts>) -> f64 {
 }
 
 impl Task for TokenClassification {
-    type Examples = Sentences;
+    type Examples = SentenceExamples;
     type Targets = WordTargets;
 
-    fn read(plan: &Plan) -> Result<(Self, Splits<Sentences>), TrainError> {
+    fn read(plan: &Plan) -> Result<(Self, Splits<SentenceExamples>), TrainError> {
         let data = &plan.data;
         let column = label_column(data);
-        let table = texts::read_table(&data.train, data, &[Wanted::List(&data.text[0]), Wanted::List(column)])?;
-        let labels = texts::classes(data, || Ok(LabelMap::from_lists(&table, column)?))?;
+        let columns = Columns::of(data);
+        let tables = Tables::of(&data.train, data, columns.wanted())?;
+        let labels = texts::classes(data, || {
+            let mut names = ClassNames::default();
+            tables.each(|table| names.add_lists(table, column))?;
+            Ok(names.finish_lists()?)
+        })?;
         if labels.is_empty() {
             let path = data.train.display();
             let reason = format!("{path}: no word has a tag in column '{column}'; name another column with data.label");
             return Err(TrainError::Input { reason });
         }
-        let train = tagged(&data.train, &table, data, &labels)?;
-        let loss = texts::cross_entropy(&plan.task, &labels, train.tags.iter().flatten().copied())?;
-        let task = Self { labels, loss };
         // Sentences that hold an entity are held out by its tag, the first by id; those without one together.
-        let outside = task.outside() as u32;
-        let stratum = |tags: &Vec<u32>| tags.iter().filter(|tag| **tag != outside).min().map_or(0, |tag| tag + 1);
-        let strata: Vec<u32> = train.tags.iter().map(stratum).collect();
-        let splits = texts::splits(plan, train, &strata, Sentences::select, |path| task.read_file(path, data, true))?;
+        let outside = outside(&labels);
+        let (mut counts, mut strata) = (vec![0; labels.len()], Vec::new());
+        let train = SentenceExamples::to_learn_from(&tables, columns.clone(), &labels, |tags| {
+            tags.iter().for_each(|tag| counts[*tag as usize] += 1);
+            strata.push(tags.iter().filter(|tag| **tag != outside).min().map_or(0, |tag| tag + 1));
+        })?;
+        let loss = texts::cross_entropy(&plan.task, &labels, &counts)?;
+        let task = Self { labels, loss };
+        let read = |path: &Path| task.read_file(path, data, true);
+        let mut splits = texts::splits(plan, train, &strata, SentenceExamples::select, read)?;
+        splits.validation = splits.validation.hold()?;
         Ok((task, splits))
     }
 
@@ -126,16 +146,15 @@ impl Task for TokenClassification {
         Ok(Self { labels, loss: CrossEntropy::plain() })
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Sentences, TrainError> {
-        if labelled {
-            let wanted = [Wanted::List(&plan.text[0]), Wanted::List(label_column(plan))];
-            return tagged(path, &texts::read_table(path, plan, &wanted)?, plan, &self.labels);
-        }
-        untagged(path, plan)
+    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<SentenceExamples, TrainError> {
+        Ok(SentenceExamples::Held(match labelled {
+            true => Sentences::tagged(path, plan, &self.labels)?,
+            false => Sentences::untagged(path, plan)?,
+        }))
     }
 
-    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Sentences, TrainError> {
-        Ok(Sentences::of_texts(Path::new(""), texts.into_iter().flatten().collect()))
+    fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<SentenceExamples, TrainError> {
+        Ok(SentenceExamples::Held(Sentences::of_texts(texts.into_iter().flatten().collect())))
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
@@ -154,30 +173,44 @@ impl Task for TokenClassification {
         config.with_labels(&architecture.class(HeadKind::TokenClassification), self.labels.names(), None)
     }
 
-    fn encode(&self, examples: &Sentences, tokenizer: &TextTokenizer) -> Result<Encoded<WordTargets>, TrainError> {
-        let mut encoded = tokenizer.encode_words(&examples.words)?;
-        let labels = match examples.tags.is_empty() {
-            true => vec![IGNORED; encoded.words.len()],
-            false => encoded.align(&examples.tags, FurtherPieces::Ignored)?,
+    fn encode(
+        &self,
+        examples: &SentenceExamples,
+        tokenizer: &TextTokenizer,
+    ) -> Result<Encoded<WordTargets>, TrainError> {
+        let (tokenized, targets, cut_words) = match examples {
+            SentenceExamples::File(file) => {
+                let (tokenized, labels) = file.encode(tokenizer)?;
+                let cut_words = tokenized.truncated;
+                (tokenized, WordTargets { labels, first: Vec::new() }, cut_words)
+            }
+            SentenceExamples::Held(sentences) => {
+                let mut encoded = tokenizer.encode_words(&sentences.words)?;
+                let labels = match sentences.tags.is_empty() {
+                    true => vec![IGNORED; encoded.words.len()],
+                    false => encoded.align(&sentences.tags, FurtherPieces::Ignored)?,
+                };
+                let first = encoded.first_tokens();
+                let tokenized = std::mem::take(&mut encoded.tokenized);
+                let labels = label_numbers(&tokenized, &labels);
+                (tokenized, WordTargets { labels, first }, encoded.cut_words)
+            }
         };
-        let first = encoded.first_tokens();
-        let tokenized = std::mem::take(&mut encoded.tokenized);
         let mut notes = Vec::new();
-        if tokenized.len() > examples.words.len() {
-            let more = tokenized.len() - examples.words.len();
+        if tokenized.len() > examples.len() {
+            let more = tokenized.len() - examples.len();
             notes.push(format!("{more} sequence(s) go on with sentences that are longer than data.max_length"));
         }
-        if encoded.cut_words > 0 {
-            notes.push(format!("{} word(s) are longer than data.max_length and are cut", encoded.cut_words));
+        if cut_words > 0 {
+            notes.push(format!("{cut_words} word(s) are longer than data.max_length and are cut"));
         }
-        Ok(Encoded { tokenized, per_row: 1, targets: WordTargets { labels, first }, notes })
+        Ok(Encoded { tokenized, per_row: 1, targets, notes })
     }
 
     fn batch(&self, encoded: &Encoded<WordTargets>, rows: &[usize], _epoch: u64) -> Result<Batch, TrainError> {
         let packed = collate(&encoded.tokenized, rows)?;
-        let labels = &encoded.targets.labels;
-        let of_row = |row: &usize| labels[encoded.tokenized.range(*row)].iter().copied();
-        let labels: Vec<i64> = packed.rows.iter().flat_map(of_row).collect(); // [t]
+        let mut labels = Vec::new(); // [t]
+        packed.rows.iter().try_for_each(|row| encoded.targets.read(*row, &mut labels))?;
         let weight = self.loss.weight(labels.iter().copied());
         Ok(Batch { targets: vec![Tensor::from_slice(&labels)], weight, ..Batch::of(packed) })
     }
@@ -192,15 +225,20 @@ impl Task for TokenClassification {
 
     fn score(
         &self,
-        examples: &Sentences,
+        examples: &SentenceExamples,
         encoded: &Encoded<WordTargets>,
         outputs: &Outputs,
         bootstrap: Option<&Bootstrap>,
     ) -> Result<Evaluation, TrainError> {
-        let targets = &encoded.targets;
-        let mut loss = MeanLoss::new();
-        for (token, label) in targets.labels.iter().enumerate().filter(|(_, label)| **label != IGNORED) {
-            loss.update(-log_softmax(outputs.row(token), 1.0)[*label as usize], 1)?;
+        let (examples, targets) = (examples.held(), &encoded.targets);
+        let (mut loss, mut labels) = (MeanLoss::new(), Vec::new());
+        for sequence in 0..encoded.tokenized.len() {
+            labels.clear();
+            targets.read(sequence, &mut labels)?;
+            let tokens = encoded.tokenized.range(sequence).zip(&labels);
+            for (token, label) in tokens.filter(|(_, label)| **label != IGNORED) {
+                loss.update(-log_softmax(outputs.row(token), 1.0)[*label as usize], 1)?;
+            }
         }
         let mut matrix = ConfusionMatrix::new(self.labels.len())?;
         let (mut lenient, mut strict) = (EntityScores::new(), EntityScores::new());
@@ -253,11 +291,12 @@ impl Task for TokenClassification {
 
     fn predict(
         &self,
-        examples: &Sentences,
+        examples: &SentenceExamples,
         encoded: &Encoded<WordTargets>,
         outputs: &Outputs,
         _raw: bool,
     ) -> Result<Vec<Prediction>, TrainError> {
+        let examples = examples.held();
         let predict = |(sentence, text): (usize, &(String, Vec<Range<usize>>))| {
             let tags = self.predicted(&encoded.targets, outputs, sentence);
             let certainty: Vec<f64> = encoded.targets.first[sentence]
@@ -295,8 +334,8 @@ impl Task for TokenClassification {
         examples.texts.iter().enumerate().map(predict).collect()
     }
 
-    fn label_column(&self, examples: &Sentences) -> Option<Vec<String>> {
+    fn label_column(&self, examples: &SentenceExamples) -> Option<Vec<String>> {
         let tags = |tags: &Vec<u32>| json!(self.names(tags.iter().map(|tag| *tag as usize))).to_string();
-        Some(examples.tags.iter().map(tags).collect())
+        Some(examples.held().tags.iter().map(tags).collect())
     }
 }

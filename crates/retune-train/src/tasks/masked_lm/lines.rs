@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use retune_data::sources::{self, DataSource, Form, Wanted};
+use retune_data::sources::{DataSource, Form, Wanted};
 use retune_data::{DataError, Maskable, Table, TextTokenizer, Tokenized, encode_maskable_stream};
 use retune_recipe::DataPlan;
 
 use crate::TrainError;
 use crate::task::Examples;
-use crate::tasks::file_texts::{Rows, can_be_read_but_once};
-use crate::tasks::texts::{form_of, read_table};
+use crate::tasks::file_texts::Rows;
+use crate::tasks::tables::Tables;
 
 /// Texts, one after the other, without those that are blank.
 #[derive(Debug, Clone)]
@@ -48,16 +48,19 @@ impl Lines {
     pub(super) fn read(path: &Path, plan: &DataPlan, to_fill: bool) -> Result<Self, TrainError> {
         let column = plan.text[0].clone();
         let wanted = [Wanted::Text(&column)];
-        let source = if to_fill || can_be_read_but_once(path) {
-            Source::Held(texts(&read_table(path, plan, &wanted)?, &column)?)
-        } else {
-            let form = Arc::new(form_of(plan)?);
-            let mut count = 0;
-            for table in sources::stream_columns(path, &form, &wanted)? {
-                count += texts(&table?, &column)?.len();
+        let tables = Tables::of(path, plan, wanted.to_vec())?;
+        let holds = to_fill || tables.is_held();
+        let (mut kept, mut count) = (Vec::new(), 0);
+        tables.each(|table| {
+            let texts = texts(table, &column)?;
+            count += texts.len();
+            if holds {
+                kept.extend(texts);
             }
-            Source::File { form, column, rows: Rows::All(count) }
-        };
+            Ok(())
+        })?;
+        let (form, rows) = (tables.form.clone(), Rows::All(count));
+        let source = if holds { Source::Held(kept) } else { Source::File { form, column: column.clone(), rows } };
         let lines = Self { path: path.to_owned(), to_fill, source };
         match lines.len() {
             0 => Err(DataError::NoRows { path: path.to_owned() }.into()),

@@ -1,20 +1,33 @@
-//! Questions on contexts, as files have them.
+//! Questions on contexts, as files have them: those to learn from stay in their file, which may be larger than memory.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use retune_data::{DataError, Table, Wanted, find_answer};
+use retune_data::sources::{DataSource, Form};
+use retune_data::{
+    Beside, DataError, Table, TextTokenizer, Tokenized, Wanted, Windows, encode_beside_stream, find_answer,
+};
 use retune_recipe::DataPlan;
 
+use super::super::file_texts::{Rows, read_rows};
 use super::super::groups::column;
-use super::super::texts::{self, label_column};
+use super::super::tables::{self, Tables};
+use super::super::texts::label_column;
 use crate::TrainError;
 use crate::task::Examples;
 
-/// Questions on contexts.
+/// Questions to learn from, or to be looked at.
 #[derive(Debug, Clone)]
+pub enum QuestionExamples {
+    /// Here.
+    Held(QuestionsOnContexts),
+    /// In a file, which may be larger than memory.
+    File(FileQuestions),
+}
+
+/// Questions on contexts.
+#[derive(Debug, Clone, Default)]
 pub struct QuestionsOnContexts {
-    /// The file that they come from.
-    pub path: PathBuf,
     /// The questions.
     pub questions: Vec<String>,
     /// The context of each.
@@ -22,6 +35,17 @@ pub struct QuestionsOnContexts {
     /// The right answers of each, none where there is no answer; empty where answers are not known.
     pub answers: Vec<Vec<Answer>>,
     /// What the user should know: answers that are not in their contexts.
+    pub(super) notes: Vec<String>,
+}
+
+/// Questions of a file, whose answers are known.
+#[derive(Debug, Clone)]
+pub struct FileQuestions {
+    path: PathBuf,
+    form: Arc<Form>,
+    columns: Columns,
+    /// Ascending.
+    rows: Rows,
     pub(super) notes: Vec<String>,
 }
 
@@ -34,40 +58,147 @@ pub struct Answer {
     pub start: Option<usize>,
 }
 
-impl Examples for QuestionsOnContexts {
+/// What is known of a question's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Where it stands.
+    Place,
+    /// That it is not in the context, as a right answer would be.
+    Words,
+    /// That there is none.
+    None,
+}
+
+/// How windows over the contexts are cut.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    pub(super) max_length: usize,
+    pub(super) stride: usize,
+}
+
+/// Where the questions, contexts and answers are.
+#[derive(Debug, Clone)]
+struct Columns {
+    question: String,
+    context: String,
+    answers: AnswerColumns,
+}
+
+#[derive(Debug, Clone)]
+enum AnswerColumns {
+    /// Lists, as SQuAD has them.
+    Listed { texts: String, starts: String },
+    /// The words of the only answer.
+    Words(String),
+}
+
+/// Answers that were given by their words alone.
+#[derive(Debug, Clone, Copy, Default)]
+struct Placing {
+    missing: usize,
+    several: usize,
+}
+
+impl Examples for QuestionExamples {
     fn len(&self) -> usize {
-        self.questions.len()
+        match self {
+            Self::Held(questions) => questions.questions.len(),
+            Self::File(file) => file.rows.len(),
+        }
+    }
+}
+
+impl QuestionExamples {
+    /// Those of a file to learn from, with what is known of each.
+    pub(super) fn to_learn_from(path: &Path, plan: &DataPlan) -> Result<(Self, Vec<Known>), TrainError> {
+        Columns::of_labelled(plan, |columns| {
+            let tables = Tables::of(path, plan, columns.wanted())?;
+            let (mut known, mut placing, mut kept) = (Vec::new(), Placing::default(), QuestionsOnContexts::default());
+            tables.each(|table| {
+                let found = columns.questions(table, &mut placing)?;
+                known.extend(found.answers.iter().map(|answers| Known::of(answers)));
+                if tables.is_held() {
+                    kept.questions.extend(found.questions);
+                    kept.contexts.extend(found.contexts);
+                    kept.answers.extend(found.answers);
+                }
+                Ok(())
+            })?;
+            let notes = placing.notes();
+            if tables.is_held() {
+                return Ok((Self::Held(QuestionsOnContexts { notes, ..kept }), known));
+            }
+            let (path, form, rows) = (path.to_owned(), tables.form.clone(), Rows::All(known.len()));
+            Ok((Self::File(FileQuestions { path, form, columns: columns.clone(), rows, notes }), known))
+        })
+    }
+
+    /// Those of these rows, which ascend.
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Held(questions) => Self::Held(questions.select(rows)),
+            Self::File(file) => Self::File(FileQuestions { rows: file.rows.select(rows), ..file.clone() }),
+        }
+    }
+
+    /// The same with their texts here, so that they can be looked at.
+    pub(super) fn hold(self) -> Result<Self, TrainError> {
+        let file = match self {
+            Self::Held(_) => return Ok(self),
+            Self::File(file) => file,
+        };
+        let of_table = |table: &Table| {
+            let found = file.columns.questions(table, &mut Placing::default())?;
+            Ok(found.questions.into_iter().zip(found.contexts).zip(found.answers).collect())
+        };
+        let rows = read_rows(&file.path, &file.form, &file.columns.wanted(), &file.rows, of_table)?;
+        let mut held = QuestionsOnContexts { notes: file.notes, ..QuestionsOnContexts::default() };
+        for ((question, context), answers) in rows {
+            held.questions.push(question);
+            held.contexts.push(context);
+            held.answers.push(answers);
+        }
+        Ok(Self::Held(held))
+    }
+
+    /// Those that are to be looked at.
+    pub(super) fn held(&self) -> &QuestionsOnContexts {
+        match self {
+            Self::Held(questions) => questions,
+            Self::File(_) => unreachable!("questions to learn from are neither measured nor shown"),
+        }
     }
 }
 
 impl QuestionsOnContexts {
     /// Reads a file, with its answers where it is labelled.
     pub(super) fn read(path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self, TrainError> {
-        let (table, mut answers) = match labelled {
-            true => answers(path, plan)?,
-            false => {
-                let wanted: Vec<Wanted<'_>> = plan.text.iter().map(|name| Wanted::Text(name)).collect();
-                (texts::read_table(path, plan, &wanted)?, Vec::new())
-            }
-        };
+        if labelled {
+            return Columns::of_labelled(plan, |columns| {
+                let mut placing = Placing::default();
+                let table = tables::read_table(path, plan, &columns.wanted())?;
+                let found = columns.questions(&table, &mut placing)?;
+                Ok(Self { notes: placing.notes(), ..found })
+            });
+        }
+        let wanted: Vec<Wanted<'_>> = plan.text.iter().map(|name| Wanted::Text(name)).collect();
+        let table = tables::read_table(path, plan, &wanted)?;
         let (questions, contexts) = (column(&table, &plan.text[0])?, column(&table, &plan.text[1])?);
-        let notes = place(&mut answers, &contexts);
-        Ok(Self { path: path.to_owned(), questions, contexts, answers, notes })
+        Ok(Self { questions, contexts, ..Self::default() })
     }
 
     /// Pairs of a question and its context, without answers.
     pub(super) fn given(texts: Vec<Vec<String>>) -> Self {
-        let (mut questions, mut contexts) = (Vec::new(), Vec::new());
+        let mut given = Self::default();
         for mut pair in texts {
-            contexts.extend(pair.pop());
-            questions.extend(pair.pop());
+            given.contexts.extend(pair.pop());
+            given.questions.extend(pair.pop());
         }
-        Self { path: PathBuf::new(), questions, contexts, answers: Vec::new(), notes: Vec::new() }
+        given
     }
 
-    pub(super) fn select(&self, rows: &[usize]) -> Self {
+    fn select(&self, rows: &[usize]) -> Self {
         Self {
-            path: self.path.clone(),
             questions: rows.iter().map(|row| self.questions[*row].clone()).collect(),
             contexts: rows.iter().map(|row| self.contexts[*row].clone()).collect(),
             answers: rows.iter().map(|row| self.answers[*row].clone()).collect(),
@@ -78,34 +209,127 @@ impl QuestionsOnContexts {
     pub(super) fn texts_of(&self, example: usize) -> Vec<&str> {
         self.answers[example].iter().map(|answer| answer.text.as_str()).collect()
     }
-}
 
-/// The answers of a table in SQuAD's form, `answers.text` with `answers.answer_start`; or of a column of texts.
-fn answers(path: &Path, plan: &DataPlan) -> Result<(Table, Vec<Vec<Answer>>), TrainError> {
-    let label = label_column(plan);
-    let (texts, starts) = (format!("{label}.text"), format!("{label}.answer_start"));
-    let [question, context] = [&plan.text[0], &plan.text[1]].map(|name| Wanted::Text(name));
-    match texts::read_table(path, plan, &[question, context, Wanted::List(&texts), Wanted::List(&starts)]) {
-        Ok(table) => {
-            let answers = listed(&table, &texts, &starts)?;
-            Ok((table, answers))
+    /// The windows, and beside each the first and the last token of the answer in it; `truncated` counts the contexts of
+    /// several.
+    pub(super) fn encode(&self, tokenizer: &TextTokenizer, cut: Cut) -> Result<(Windows, Beside), DataError> {
+        let windows = tokenizer.encode_windows(&self.questions, &self.contexts, cut.max_length, cut.stride)?;
+        if self.answers.is_empty() {
+            return Ok((windows, Beside::default()));
         }
-        // Not in that form: the label is a column of its own.
-        Err(TrainError::Data(
-            DataError::MissingColumn { .. } | DataError::Several(_) | DataError::MissingField { .. },
-        )) => {
-            let table = texts::read_table(path, plan, &[question, context, Wanted::Text(label)])?;
-            let answer = |text: Option<&str>| {
-                text.filter(|text| !text.is_empty()).map(|text| Answer { text: text.to_owned(), start: None })
-            };
-            let answers = table.column(label)?.iter().map(|text| answer(text).into_iter().collect()).collect();
-            Ok((table, answers))
-        }
-        Err(error) => Err(error),
+        let first = |answers: &Vec<Answer>| {
+            let answer = answers.iter().find(|answer| answer.start.is_some())?;
+            answer.start.map(|start| start..start + answer.text.chars().count())
+        };
+        let positions = windows.answer_positions(&self.answers.iter().map(first).collect::<Vec<_>>());
+        let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+        let beside = Beside::from_rows(positions.into_iter().map(|(start, end)| [number(start), number(end)]));
+        Ok((windows, beside))
     }
 }
 
-fn listed(table: &Table, texts: &str, starts: &str) -> Result<Vec<Vec<Answer>>, TrainError> {
+impl FileQuestions {
+    /// As [`QuestionsOnContexts::encode`], without the characters of each token.
+    pub(super) fn encode(&self, tokenizer: &TextTokenizer, cut: Cut) -> Result<(Tokenized, Beside), TrainError> {
+        let wanted = self.columns.wanted();
+        let source = DataSource { path: &self.path, form: &self.form, wanted: &wanted };
+        let chosen = match &self.rows {
+            Rows::All(_) => None,
+            Rows::Chosen(rows, _) => Some(rows.as_slice()),
+        };
+        let encode = |table: &Table, here: &[usize]| {
+            let found = self.columns.questions(table, &mut Placing::default())?;
+            let (windows, beside) = found.select(here).encode(tokenizer, cut)?;
+            Ok((windows.tokenized, beside))
+        };
+        let key = format!("{:?} {cut:?}", self.columns);
+        Ok(encode_beside_stream(&source, tokenizer, tokenizer.cache(), encode, chosen, &key)?)
+    }
+}
+
+impl Known {
+    fn of(answers: &[Answer]) -> Self {
+        match answers {
+            [] => Self::None,
+            answers if answers.iter().any(|answer| answer.start.is_some()) => Self::Place,
+            _ => Self::Words,
+        }
+    }
+}
+
+impl Columns {
+    /// What `read` gives with answers in SQuAD's form, `answers.text` with `answers.answer_start`; or in a column of their words.
+    fn of_labelled<T>(plan: &DataPlan, read: impl Fn(&Self) -> Result<T, TrainError>) -> Result<T, TrainError> {
+        let label = label_column(plan);
+        let of = |answers| Self { question: plan.text[0].clone(), context: plan.text[1].clone(), answers };
+        let (texts, starts) = (format!("{label}.text"), format!("{label}.answer_start"));
+        match read(&of(AnswerColumns::Listed { texts, starts })) {
+            // Not in that form: the label is a column of its own.
+            Err(TrainError::Data(
+                DataError::MissingColumn { .. } | DataError::Several(_) | DataError::MissingField { .. },
+            )) => read(&of(AnswerColumns::Words(label.to_owned()))),
+            result => result,
+        }
+    }
+
+    fn wanted(&self) -> Vec<Wanted<'_>> {
+        let mut wanted = vec![Wanted::Text(&self.question), Wanted::Text(&self.context)];
+        match &self.answers {
+            AnswerColumns::Listed { texts, starts } => wanted.extend([Wanted::List(texts), Wanted::List(starts)]),
+            AnswerColumns::Words(label) => wanted.push(Wanted::Text(label)),
+        }
+        wanted
+    }
+
+    /// The questions of a table, and where their answers are.
+    fn questions(&self, table: &Table, placing: &mut Placing) -> Result<QuestionsOnContexts, DataError> {
+        let mut answers = match &self.answers {
+            AnswerColumns::Listed { texts, starts } => listed(table, texts, starts)?,
+            AnswerColumns::Words(label) => {
+                let answer = |text: Option<&str>| {
+                    text.filter(|text| !text.is_empty()).map(|text| Answer { text: text.to_owned(), start: None })
+                };
+                table.column(label)?.iter().map(|text| answer(text).into_iter().collect()).collect()
+            }
+        };
+        let (questions, contexts) = (column(table, &self.question)?, column(table, &self.context)?);
+        placing.place(&mut answers, &contexts);
+        Ok(QuestionsOnContexts { questions, contexts, answers, notes: Vec::new() })
+    }
+}
+
+impl Placing {
+    /// Finds the places of answers that were given by their words alone, and counts those that are not there.
+    fn place(&mut self, answers: &mut [Vec<Answer>], contexts: &[String]) {
+        for (answers, context) in answers.iter_mut().zip(contexts) {
+            for answer in answers.iter_mut().filter(|answer| answer.start.is_none()) {
+                let found = find_answer(context, &answer.text);
+                answer.start = found.first();
+                self.missing += usize::from(found.first().is_none());
+                self.several += usize::from(found.first().is_some() && found.unique().is_none());
+            }
+        }
+    }
+
+    fn notes(self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.missing > 0 {
+            notes.push(format!(
+                "{} answer(s) do not stand in their contexts letter by letter; nothing is learnt of them",
+                self.missing
+            ));
+        }
+        if self.several > 0 {
+            notes.push(format!(
+                "{} answer(s) stand in their contexts several times; the first place is taken",
+                self.several
+            ));
+        }
+        notes
+    }
+}
+
+fn listed(table: &Table, texts: &str, starts: &str) -> Result<Vec<Vec<Answer>>, DataError> {
     let (text_rows, start_rows) = (table.lists(texts)?, table.lists(starts)?);
     type Listed<'a> = Option<Vec<&'a str>>;
     let row = |(row, (texts, starts)): (usize, (&Listed<'_>, &Listed<'_>))| {
@@ -122,28 +346,5 @@ fn listed(table: &Table, texts: &str, starts: &str) -> Result<Vec<Vec<Answer>>, 
         };
         texts.iter().enumerate().map(answer).collect::<Result<Vec<_>, DataError>>()
     };
-    Ok(text_rows.iter().zip(&start_rows).enumerate().map(row).collect::<Result<_, _>>()?)
-}
-
-/// Finds the places of answers that were given by their words alone, and says how many are not there.
-fn place(answers: &mut [Vec<Answer>], contexts: &[String]) -> Vec<String> {
-    let (mut missing, mut several) = (0, 0);
-    for (answers, context) in answers.iter_mut().zip(contexts) {
-        for answer in answers.iter_mut().filter(|answer| answer.start.is_none()) {
-            let found = find_answer(context, &answer.text);
-            answer.start = found.first();
-            missing += usize::from(found.first().is_none());
-            several += usize::from(found.first().is_some() && found.unique().is_none());
-        }
-    }
-    let mut notes = Vec::new();
-    if missing > 0 {
-        notes.push(format!(
-            "{missing} answer(s) do not stand in their contexts letter by letter; nothing is learnt of them"
-        ));
-    }
-    if several > 0 {
-        notes.push(format!("{several} answer(s) stand in their contexts several times; the first place is taken"));
-    }
-    notes
+    text_rows.iter().zip(&start_rows).enumerate().map(row).collect()
 }

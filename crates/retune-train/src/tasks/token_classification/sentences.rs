@@ -1,21 +1,37 @@
-//! Sentences of words, as files have them, or of running text.
+//! Sentences of words, as files have them, or of running text: those to learn from stay in their file, which may be larger
+//! than memory.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use retune_data::{DataError, LabelMap, Table, Wanted, words_of_text};
+use retune_data::sources::{DataSource, Form};
+use retune_data::{
+    Beside, DataError, FurtherPieces, LabelMap, Table, TextTokenizer, Tokenized, Wanted, encode_beside_stream,
+    words_of_text,
+};
 use retune_recipe::DataPlan;
 
+use super::super::file_texts::{Rows, read_rows};
 use super::super::groups::column;
-use super::super::texts::{self, label_column};
+use super::super::tables::{self, Tables};
+use super::super::texts::label_column;
 use crate::TrainError;
+use crate::losses::IGNORED;
 use crate::task::Examples;
 
-/// Sentences of words.
+/// Sentences to learn from, or to be looked at.
 #[derive(Debug, Clone)]
+pub enum SentenceExamples {
+    /// Here.
+    Held(Sentences),
+    /// In a file, which may be larger than memory.
+    File(FileSentences),
+}
+
+/// Sentences of words.
+#[derive(Debug, Clone, Default)]
 pub struct Sentences {
-    /// The file that they come from.
-    pub path: PathBuf,
     /// The words of each.
     pub words: Vec<Vec<String>>,
     /// The tag of each word; none where they are not known.
@@ -24,14 +40,97 @@ pub struct Sentences {
     pub texts: Vec<(String, Vec<Range<usize>>)>,
 }
 
-impl Examples for Sentences {
+/// Sentences of a file, whose tags are known.
+#[derive(Debug, Clone)]
+pub struct FileSentences {
+    path: PathBuf,
+    form: Arc<Form>,
+    columns: Columns,
+    labels: LabelMap,
+    /// Ascending.
+    rows: Rows,
+}
+
+/// Where the words are, and their tags.
+#[derive(Debug, Clone)]
+pub(super) struct Columns {
+    words: String,
+    tags: String,
+}
+
+/// The words of each sentence, and a tag for each word.
+type WordsAndTags = (Vec<Vec<String>>, Vec<Vec<u32>>);
+
+impl Examples for SentenceExamples {
     fn len(&self) -> usize {
-        self.words.len()
+        match self {
+            Self::Held(sentences) => sentences.words.len(),
+            Self::File(file) => file.rows.len(),
+        }
+    }
+}
+
+impl SentenceExamples {
+    /// Those of a file to learn from; `each` is told the tags of each sentence.
+    pub(super) fn to_learn_from(
+        tables: &Tables<'_>,
+        columns: Columns,
+        labels: &LabelMap,
+        mut each: impl FnMut(&[u32]),
+    ) -> Result<Self, TrainError> {
+        let (mut count, mut kept) = (0, (Vec::new(), Vec::new()));
+        tables.each(|table| {
+            let (words, tags) = columns.tagged(table, labels)?;
+            count += words.len();
+            tags.iter().for_each(|tags| each(tags));
+            if tables.is_held() {
+                kept.0.extend(words);
+                kept.1.extend(tags);
+            }
+            Ok(())
+        })?;
+        if tables.is_held() {
+            return Ok(Self::Held(Sentences::of_words(kept.0, kept.1)));
+        }
+        let (path, form, labels, rows) =
+            (tables.path.to_owned(), tables.form.clone(), labels.clone(), Rows::All(count));
+        Ok(Self::File(FileSentences { path, form, columns, labels, rows }))
+    }
+
+    /// Those of these rows, which ascend.
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Held(sentences) => Self::Held(sentences.select(rows)),
+            Self::File(file) => Self::File(FileSentences { rows: file.rows.select(rows), ..file.clone() }),
+        }
+    }
+
+    /// The same with their words and tags here, so that they can be looked at.
+    pub(super) fn hold(self) -> Result<Self, TrainError> {
+        let file = match self {
+            Self::Held(_) => return Ok(self),
+            Self::File(file) => file,
+        };
+        let of_table = |table: &Table| {
+            let (words, tags) = file.columns.tagged(table, &file.labels)?;
+            Ok(words.into_iter().zip(tags).collect())
+        };
+        let sentences = read_rows(&file.path, &file.form, &file.columns.wanted(), &file.rows, of_table)?;
+        let (words, tags) = sentences.into_iter().unzip();
+        Ok(Self::Held(Sentences::of_words(words, tags)))
+    }
+
+    /// Those that are to be looked at.
+    pub(super) fn held(&self) -> &Sentences {
+        match self {
+            Self::Held(sentences) => sentences,
+            Self::File(_) => unreachable!("sentences to learn from are neither measured nor shown"),
+        }
     }
 }
 
 impl Sentences {
-    pub(super) fn of_words(path: &Path, words: Vec<Vec<String>>, tags: Vec<Vec<u32>>) -> Self {
+    pub(super) fn of_words(words: Vec<Vec<String>>, tags: Vec<Vec<u32>>) -> Self {
         let text = |words: &Vec<String>| {
             let mut start = 0;
             let place = |word: &String| {
@@ -42,27 +141,96 @@ impl Sentences {
             let places = words.iter().map(place).collect();
             (words.join(" "), places)
         };
-        Self { path: path.to_owned(), texts: words.iter().map(text).collect(), words, tags }
+        Self { texts: words.iter().map(text).collect(), words, tags }
     }
 
-    pub(super) fn of_texts(path: &Path, texts: Vec<String>) -> Self {
+    pub(super) fn of_texts(texts: Vec<String>) -> Self {
         let split: Vec<Vec<(Range<usize>, String)>> = texts.iter().map(|text| words_of_text(text)).collect();
         let places = split.iter().map(|words| words.iter().map(|(place, _)| place.clone()).collect());
         Self {
-            path: path.to_owned(),
             texts: texts.into_iter().zip(places).collect(),
             words: split.into_iter().map(|words| words.into_iter().map(|(_, word)| word).collect()).collect(),
             tags: Vec::new(),
         }
     }
 
-    pub(super) fn select(&self, rows: &[usize]) -> Self {
+    /// Those of a file, with their tags.
+    pub(super) fn tagged(path: &Path, plan: &DataPlan, labels: &LabelMap) -> Result<Self, TrainError> {
+        let columns = Columns::of(plan);
+        let table = tables::read_table(path, plan, &columns.wanted())?;
+        let (words, tags) = columns.tagged(&table, labels)?;
+        Ok(Self::of_words(words, tags))
+    }
+
+    /// Those of a file whose tags are not known: words, or running text, which is split here.
+    pub(super) fn untagged(path: &Path, plan: &DataPlan) -> Result<Self, TrainError> {
+        let name = &plan.text[0];
+        match tables::read_table(path, plan, &[Wanted::List(name)]) {
+            Ok(table) => Ok(Self::of_words(words(&table, name)?, Vec::new())),
+            // Not words but running text, which is split here.
+            Err(TrainError::Data(DataError::WrongType { .. })) => {
+                let table = tables::read_table(path, plan, &[Wanted::Text(name)])?;
+                Ok(Self::of_texts(column(&table, name)?))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
         Self {
-            path: self.path.clone(),
             words: rows.iter().map(|row| self.words[*row].clone()).collect(),
             tags: rows.iter().map(|row| self.tags[*row].clone()).collect(),
             texts: rows.iter().map(|row| self.texts[*row].clone()).collect(),
         }
+    }
+}
+
+impl FileSentences {
+    /// The sequences with the numbers of their tokens' labels ([`number_of`]); `truncated` counts the words that are cut.
+    pub(super) fn encode(&self, tokenizer: &TextTokenizer) -> Result<(Tokenized, Beside), TrainError> {
+        let wanted = self.columns.wanted();
+        let source = DataSource { path: &self.path, form: &self.form, wanted: &wanted };
+        let chosen = match &self.rows {
+            Rows::All(_) => None,
+            Rows::Chosen(rows, _) => Some(rows.as_slice()),
+        };
+        let encode = |table: &Table, here: &[usize]| {
+            let (mut words, mut tags) = self.columns.tagged(table, &self.labels)?;
+            let words: Vec<Vec<String>> = here.iter().map(|row| std::mem::take(&mut words[*row])).collect();
+            let tags: Vec<Vec<u32>> = here.iter().map(|row| std::mem::take(&mut tags[*row])).collect();
+            let mut encoded = tokenizer.encode_words(&words)?;
+            let labels = encoded.align(&tags, FurtherPieces::Ignored)?;
+            encoded.tokenized.truncated = encoded.cut_words;
+            let beside = label_numbers(&encoded.tokenized, &labels);
+            Ok((encoded.tokenized, beside))
+        };
+        let key = format!("{:?} {}", self.columns, self.labels.key());
+        Ok(encode_beside_stream(&source, tokenizer, tokenizer.cache(), encode, chosen, &key)?)
+    }
+}
+
+impl Columns {
+    pub(super) fn of(plan: &DataPlan) -> Self {
+        Self { words: plan.text[0].clone(), tags: label_column(plan).to_owned() }
+    }
+
+    pub(super) fn wanted(&self) -> Vec<Wanted<'_>> {
+        vec![Wanted::List(&self.words), Wanted::List(&self.tags)]
+    }
+
+    /// The sentences of a table with their tags, of which each word has one.
+    fn tagged(&self, table: &Table, labels: &LabelMap) -> Result<WordsAndTags, DataError> {
+        let (words, tags) = (words(table, &self.words)?, labels.encode_lists(table, &self.tags)?);
+        let wrong = words.iter().zip(&tags).position(|(words, tags)| words.len() != tags.len());
+        if let Some(row) = wrong {
+            return Err(DataError::WrongType {
+                place: table.place(row),
+                column: self.tags.clone(),
+                found: format!("{} tags for {} words", tags[row].len(), words[row].len()),
+                expected: "a tag for each word is wanted",
+            });
+        }
+        Ok((words, tags))
     }
 }
 
@@ -71,32 +239,18 @@ fn words(table: &Table, column: &str) -> Result<Vec<Vec<String>>, DataError> {
     Ok(table.lists(column)?.iter().map(row).collect())
 }
 
-/// The sentences of a table with their tags, of which each word has one.
-pub(super) fn tagged(path: &Path, table: &Table, plan: &DataPlan, labels: &LabelMap) -> Result<Sentences, TrainError> {
-    let column = label_column(plan);
-    let (words, tags) = (words(table, &plan.text[0])?, labels.encode_lists(table, column)?);
-    let wrong = words.iter().zip(&tags).position(|(words, tags)| words.len() != tags.len());
-    if let Some(row) = wrong {
-        return Err(TrainError::Data(DataError::WrongType {
-            place: table.place(row),
-            column: column.to_owned(),
-            found: format!("{} tags for {} words", tags[row].len(), words[row].len()),
-            expected: "a tag for each word is wanted",
-        }));
-    }
-    Ok(Sentences::of_words(path, words, tags))
+/// The labels of all tokens, beside their sequences.
+pub(super) fn label_numbers(tokenized: &Tokenized, labels: &[i64]) -> Beside {
+    let row = |row: usize| labels[tokenized.range(row)].iter().map(|label| number_of(*label));
+    Beside::from_rows((0..tokenized.len()).map(row))
 }
 
-/// The sentences of a file whose tags are not known: words, or running text, which is split here.
-pub(super) fn untagged(path: &Path, plan: &DataPlan) -> Result<Sentences, TrainError> {
-    let name = &plan.text[0];
-    match texts::read_table(path, plan, &[Wanted::List(name)]) {
-        Ok(table) => Ok(Sentences::of_words(path, words(&table, name)?, Vec::new())),
-        // Not words but running text, which is split here.
-        Err(TrainError::Data(DataError::WrongType { .. })) => {
-            let table = texts::read_table(path, plan, &[Wanted::Text(name)])?;
-            Ok(Sentences::of_texts(path, column(&table, name)?))
-        }
-        Err(error) => Err(error),
-    }
+/// What stands for a label: its class, counted from 1; 0 for [`IGNORED`].
+fn number_of(label: i64) -> u32 {
+    if label == IGNORED { 0 } else { u32::try_from(label + 1).unwrap_or(0) }
+}
+
+/// The label that a number stands for.
+pub(super) fn label_of(number: u32) -> i64 {
+    if number == 0 { IGNORED } else { i64::from(number) - 1 }
 }
