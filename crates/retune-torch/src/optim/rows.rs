@@ -97,6 +97,15 @@ impl Update {
         }
     }
 
+    /// What [`Update::row`] does to a row whose moments and gradient are zero: there are many, since most words of a vocabulary
+    /// are in no text that was read, and so they are not written.
+    #[inline(always)]
+    fn unread_row(&self, weights: &mut [f32]) {
+        if self.kept != 1.0 {
+            weights.iter_mut().for_each(|weight| *weight *= self.kept);
+        }
+    }
+
     #[inline(always)]
     fn row(&self, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
         for (((weight, first), second), gradient) in weights.iter_mut().zip(first).zip(second).zip(gradient) {
@@ -106,6 +115,12 @@ impl Update {
             *weight = *weight * self.kept - self.size * *first / root;
         }
     }
+}
+
+/// Whether all are +0. A row that was read is seen to be so by its first numbers.
+#[inline(always)]
+fn is_zero(numbers: &[f32]) -> bool {
+    numbers.chunks(64).all(|some| some.iter().fold(0, |bits, number| bits | number.to_bits()) == 0)
 }
 
 /// Some rows of the table, and the gradient from the first of them on.
@@ -135,8 +150,11 @@ impl WithSimd for Moved<'_> {
         let mut touched = touched.iter().zip(values.chunks_exact(width)).peekable();
         let tables = self.weights.chunks_exact_mut(width).zip(self.first.chunks_exact_mut(width));
         for (row, ((weights, first), second)) in tables.zip(self.second.chunks_exact_mut(width)).enumerate() {
-            let own = touched.next_if(|(place, _)| **place as usize == begin + row);
-            update.row(weights, first, second, own.map_or(zeros, |(_, gradient)| gradient));
+            match touched.next_if(|(place, _)| **place as usize == begin + row) {
+                Some((_, gradient)) => update.row(weights, first, second, gradient),
+                None if is_zero(first) && is_zero(second) => update.unread_row(weights),
+                None => update.row(weights, first, second, zeros),
+            }
         }
     }
 }
@@ -175,6 +193,39 @@ mod tests {
             assert!(apart <= 1e-6 * expected.abs().max().double_value(&[]), "{apart}");
         }
         assert_eq!(found.steps[0].double_value(&[]), 50.0);
+    }
+
+    /// What the step did before it left rows alone, to the bit.
+    #[test]
+    fn rows_that_were_never_read_are_moved_as_any_other() {
+        let (rows, width) = (300, 70);
+        for weight_decay in [0.0, 0.1] {
+            let numbers = AdamWStep { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, weight_decay, epsilon: 1e-8 };
+            let update = Update::new(&numbers, 5.0);
+            let weight = |place: usize| if place % 7 == 0 { -0.0 } else { (place as f32).sin() };
+            let mut weights: Vec<f32> = (0..rows * width).map(weight).collect();
+            // Of every third row one number is not zero, wherever it stands; of others one is a zero below zero.
+            let moment = |place: usize| match (place / width % 3, place % width == place / width % width) {
+                (0, true) => 1e-3,
+                (1, true) => -0.0,
+                _ => 0.0,
+            };
+            let mut first: Vec<f32> = (0..rows * width).map(moment).collect();
+            let mut second: Vec<f32> = first.iter().map(|moment| moment.abs()).collect();
+            let mut plain = [weights.clone(), first.clone(), second.clone()];
+            let [w, m, v] = &mut plain;
+            let zeros = vec![0.0; width];
+            for ((w, m), v) in w.chunks_mut(width).zip(m.chunks_mut(width)).zip(v.chunks_mut(width)) {
+                update.row(w, m, v, &zeros);
+            }
+            let block = Stretch { update, width, begin: 0, touched: &[], values: &[], zeros: &zeros };
+            Moved { block, weights: &mut weights, first: &mut first, second: &mut second }
+                .with_simd(pulp::Scalar::new());
+            let bits = |numbers: &[f32]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<u32>>();
+            for (found, expected) in [&weights, &first, &second].into_iter().zip(&plain) {
+                assert!(bits(found) == bits(expected), "decay {weight_decay}");
+            }
+        }
     }
 
     #[test]
