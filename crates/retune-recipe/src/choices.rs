@@ -136,6 +136,8 @@ choices! {
         Bf16 = "bf16",
         /// Matrix products in float16, the loss scaled so that gradients stay within its range; the rest in 32 bits.
         Fp16 = "fp16",
+        /// Factors of matrix products in TF32, which NVIDIA's GPUs since Ampere multiply; all else in 32 bits.
+        Tf32 = "tf32",
     }
 }
 

@@ -118,5 +118,9 @@ pub(crate) mod ffi {
 
         /// Drops the casted copies of weights that autocast keeps within a step.
         fn clear_autocast_cache() -> Result<()>;
+
+        /// Whether products of float32 on a GPU may be rounded to TF32, for the whole process.
+        fn multiply_tf32(allowed: bool) -> Result<()>;
+        fn multiplies_tf32() -> Result<bool>;
     }
 }

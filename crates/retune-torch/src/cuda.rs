@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::TorchError;
+use crate::bridge::ffi;
 
 /// Makes CUDA's kernels available to this process, once; tells the number of GPUs.
 ///
@@ -35,6 +36,23 @@ fn load_once() -> Result<usize, String> {
         found if found > 0 => Ok(found as usize),
         _ => Err(format!("the driver sees {gpus} GPU(s), but libtorch none (is the driver new enough for CUDA 13?)")),
     }
+}
+
+/// Whether matrix products of float32 tensors on a GPU may round their factors to TF32, 8 bits of exponent and 10 of fraction, for
+/// the whole process (`torch.backends.cuda.matmul.allow_tf32`). Not so unless it is asked for.
+///
+/// # Errors
+/// libtorch refuses.
+pub fn multiply_tf32(allowed: bool) -> Result<(), TorchError> {
+    Ok(ffi::multiply_tf32(allowed)?)
+}
+
+/// What [`multiply_tf32`] has said.
+///
+/// # Errors
+/// libtorch refuses.
+pub fn multiplies_tf32() -> Result<bool, TorchError> {
+    Ok(ffi::multiplies_tf32()?)
 }
 
 /// Asks the driver itself, which costs little, before gigabytes of libraries are loaded.
@@ -107,6 +125,15 @@ mod tests {
         // A symbol of libtorch must be used for the linker to keep the library.
         let _ = tch::Tensor::from(1f32);
         assert!(library_folder().unwrap().join("libtorch_cpu.so").exists());
+    }
+
+    #[test]
+    fn products_are_tf32_where_that_is_asked_for() {
+        assert!(!multiplies_tf32().unwrap());
+        multiply_tf32(true).unwrap();
+        assert!(multiplies_tf32().unwrap());
+        multiply_tf32(false).unwrap();
+        assert!(!multiplies_tf32().unwrap());
     }
 
     #[test]

@@ -200,4 +200,8 @@ void set_autocast(bool cuda, Autocast how) {
 
 void clear_autocast_cache() { at::autocast::clear_cache(); }
 
+void multiply_tf32(bool allowed) { at::globalContext().setAllowTF32CuBLAS(allowed); }
+
+bool multiplies_tf32() { return at::globalContext().allowTF32CuBLAS(); }
+
 }  // namespace retune

@@ -37,4 +37,7 @@ Autocast autocast(bool cuda);
 void set_autocast(bool cuda, Autocast how);
 void clear_autocast_cache();
 
+void multiply_tf32(bool allowed);
+bool multiplies_tf32();
+
 }  // namespace retune

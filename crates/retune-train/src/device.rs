@@ -1,6 +1,6 @@
 //! Where a run computes.
 
-use retune_recipe::DeviceChoice;
+use retune_recipe::{DeviceChoice, Precision};
 use tch::Device;
 
 use crate::TrainError;
@@ -23,6 +23,17 @@ pub fn resolve_device(choice: DeviceChoice) -> Result<Device, TrainError> {
             let gpus = retune_torch::cuda::load()?;
             if index < gpus { Ok(Device::Cuda(index)) } else { Err(TrainError::NoSuchGpu { asked: index, gpus }) }
         }
+    }
+}
+
+/// Has this process's products of float32 on a GPU computed as a precision says.
+///
+/// # Errors
+/// TF32 is asked for, and the device has none.
+pub fn choose_products(precision: Precision, device: Device) -> Result<(), TrainError> {
+    match precision {
+        Precision::Tf32 if !device.is_cuda() => Err(TrainError::NoTf32 { device: device_name(device) }),
+        precision => Ok(retune_torch::cuda::multiply_tf32(precision == Precision::Tf32)?),
     }
 }
 

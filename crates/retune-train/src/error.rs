@@ -59,6 +59,15 @@ pub enum TrainError {
         /// How many there are.
         gpus: usize,
     },
+    /// TF32 was asked for where there is none.
+    #[error(
+        "precision tf32 is an arithmetic of NVIDIA's GPUs, and this run computes on {device}; set run.precision to fp32 or bf16, \
+         or run.device to cuda"
+    )]
+    NoTf32 {
+        /// Where the run computes.
+        device: String,
+    },
     /// `data.max_length` is longer than the model's positions.
     #[error(
         "data.max_length is {asked}, but the model has positions for {longest} tokens; set data.max_length to {longest} or less"

@@ -31,7 +31,8 @@ impl Computation {
     /// Under autocast while the guard lives, where the precision asks for it.
     pub(crate) fn autocast(&self) -> Result<Option<AutocastGuard>, TrainError> {
         let narrow = match self.precision {
-            Precision::Fp32 => return Ok(None),
+            // The products of a whole process are TF32's or not (`choose_products`).
+            Precision::Fp32 | Precision::Tf32 => return Ok(None),
             Precision::Bf16 => Narrow::Bfloat16,
             Precision::Fp16 => Narrow::Float16,
         };

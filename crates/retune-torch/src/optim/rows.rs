@@ -202,7 +202,7 @@ mod tests {
         for weight_decay in [0.0, 0.1] {
             let numbers = AdamWStep { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, weight_decay, epsilon: 1e-8 };
             let update = Update::new(&numbers, 5.0);
-            let weight = |place: usize| if place % 7 == 0 { -0.0 } else { (place as f32).sin() };
+            let weight = |place: usize| if place.is_multiple_of(7) { -0.0 } else { (place as f32).sin() };
             let mut weights: Vec<f32> = (0..rows * width).map(weight).collect();
             // Of every third row one number is not zero, wherever it stands; of others one is a zero below zero.
             let moment = |place: usize| match (place / width % 3, place % width == place / width % width) {

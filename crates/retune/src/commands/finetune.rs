@@ -13,8 +13,8 @@ use retune_models::LoadReport;
 use retune_recipe::{DataPlan, Plan, keys};
 use retune_train::tasks::form_of;
 use retune_train::{
-    DataRecord, Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, device_name,
-    resolve_device, with_task,
+    DataRecord, Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, choose_products,
+    device_name, resolve_device, with_task,
 };
 use serde_json::Value;
 
@@ -115,7 +115,7 @@ impl Reading {
             }
             Start::Resume(run) => DataRecord::read(run)?,
         };
-        resolve_device(plan.run.device)?;
+        choose_products(plan.run.precision, resolve_device(plan.run.device)?)?;
         let located = locate(plan, terminal)?;
         let is_recorded = recorded.is_some();
         let data = match recorded {

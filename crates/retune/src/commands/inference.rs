@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ArgMatches;
 use retune_recipe::{DataFormat, DeviceChoice, Plan, Precision, TaskKind};
-use retune_train::{Computation, Predictor, RunDirectory, Task, resolve_device};
+use retune_train::{Computation, Predictor, RunDirectory, Task, choose_products, resolve_device};
 
 /// A finished run, ready for texts.
 pub struct Inference<T> {
@@ -60,11 +60,14 @@ impl<T: Task> Inference<T> {
                 .with_context(|| format!("--batch-size {number}: expected a whole number of at least 1"))?,
             None => NonZeroUsize::new(plan.evaluation.batch_size).unwrap_or(NonZeroUsize::MIN),
         };
+        let device = resolve_device(device)?;
         let precision: Precision = match matches.get_one::<String>("precision") {
             Some(name) => name.parse().with_context(|| format!("--precision {name}"))?,
+            // The run's own device had it.
+            None if plan.run.precision == Precision::Tf32 && !device.is_cuda() => Precision::Fp32,
             None => plan.run.precision,
         };
-        let device = resolve_device(device)?;
+        choose_products(precision, device)?;
         // As the run computed, to the last digit.
         if let Some(threads) = plan.run.threads {
             tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));

@@ -7,7 +7,7 @@ use retune_data::{Text, TextTokenizer};
 use retune_inspect::features::DenseRows;
 use retune_inspect::tokens::TokenCounts;
 use retune_recipe::Plan;
-use retune_train::{Computation, Event, MaskedReader, resolve_device, text_vectors};
+use retune_train::{Computation, Event, MaskedReader, choose_products, resolve_device, text_vectors};
 
 use crate::commands::finetune::resolve;
 use crate::terminal::Terminal;
@@ -24,6 +24,7 @@ impl Pretrained {
     /// Finds, or fetches, the plan's model.
     pub fn of(plan: &Plan, terminal: &Terminal) -> anyhow::Result<Self> {
         let device = resolve_device(plan.run.device)?;
+        choose_products(plan.run.precision, device)?;
         if let Some(threads) = plan.run.threads {
             tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
         }
