@@ -14,7 +14,7 @@ use retune_recipe::{
 
 use crate::TrainError;
 use crate::task::Splits;
-use crate::tasks::{Embeddings, GroupExamples, Groups, TextExamples};
+use crate::tasks::{Embeddings, GroupExamples, Kept, TextExamples};
 
 /// What the contrastive stage trains on and how.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ fn groups(
     let groups = pairs.iter().map(|pair| vec![text(pair.row), text(pair.partner)]).collect();
     Ok(GroupExamples {
         path: examples.path.clone(),
-        groups: Groups::Held(groups),
+        groups: Kept::Held(groups),
         labels: pairs.iter().map(|pair| f64::from(u8::from(pair.same_class))).collect(),
     })
 }

@@ -45,7 +45,7 @@ fn classification_with_a_threshold_and_a_temperature_of_its_own() -> Result<()> 
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(
         String::from_utf8(refused.stderr)?,
-        "error: --precision fp8: expected fp32, bf16 or fp16, found 'fp8'\n"
+        "error: --precision fp8: expected fp32, bf16, fp16 or tf32, found 'fp8'\n"
     );
     Ok(())
 }

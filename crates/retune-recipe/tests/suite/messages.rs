@@ -184,7 +184,7 @@ fn a_value_out_of_range_says_the_range() {
             a.toml:6: 'run.seed' must be a whole number, at least 0; found -1
             a.toml:6: 'run.output' must be a path that is not empty; found ""
             a.toml:6: 'evaluation.metric' must be accuracy, f1_macro, mcc or loss where 'task.kind' is classification; found f1
-            a.toml:7: 'run.precision' must be fp32, bf16 or fp16; found "fp8"
+            a.toml:7: 'run.precision' must be fp32, bf16, fp16 or tf32; found "fp8"
             a.toml:8: 'run.device' must be auto, cpu, cuda or cuda:N; found "gpu"; did you mean 'cuda'?
             a.toml:6: 'run.device' must be auto, cpu, cuda or cuda:N; found "cuda:+1"; did you mean 'cuda'?
         "#]],
@@ -303,7 +303,7 @@ fn a_wrong_flag_is_named() {
     check_errors(
         [least_and("").set("run.precision", "bf-16", "--precision").resolve().unwrap_err()],
         expect![[r#"
-        --precision: 'run.precision' must be fp32, bf16 or fp16; found "bf-16"; did you mean 'bf16'?
+        --precision: 'run.precision' must be fp32, bf16, fp16 or tf32; found "bf-16"; did you mean 'bf16'?
     "#]],
     );
 }

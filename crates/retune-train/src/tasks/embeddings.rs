@@ -10,7 +10,8 @@ use retune_models::{ModelConfig, PoolingMode};
 use retune_recipe::{DataPlan, LossChoice, Plan, PoolingChoice};
 use tch::{Kind, Tensor};
 
-use super::groups::{GroupColumns, GroupExamples, Groups};
+use super::groups::{GroupColumns, GroupExamples};
+use super::kept::Kept;
 use super::texts;
 use crate::TrainError;
 use crate::evaluate::Outputs;
@@ -144,7 +145,7 @@ impl Task for Embeddings {
         let group = |texts: Vec<String>| texts.into_iter().map(Text::single).collect();
         Ok(GroupExamples {
             path: Default::default(),
-            groups: Groups::Held(texts.into_iter().map(group).collect()),
+            groups: Kept::Held(texts.into_iter().map(group).collect()),
             labels: Vec::new(),
         })
     }

@@ -3,13 +3,12 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use retune_data::sources::{DataSource, Form, Wanted};
+use retune_data::sources::Wanted;
 use retune_data::{DataError, Table, Text, TextTokenizer, encode_stream};
 use retune_recipe::DataPlan;
 
-use super::file_texts::{Rows, read_rows};
+use super::kept::{Columns, FileRows, Kept};
 use super::tables::Tables;
 use super::texts::cut_note;
 use crate::TrainError;
@@ -27,22 +26,12 @@ pub struct GroupExamples<Y> {
 }
 
 /// The sequences of each example: `[n, k]`.
-#[derive(Debug, Clone)]
-pub enum Groups {
-    /// Here.
-    Held(Vec<Vec<Text>>),
-    /// In a file, which may be larger than memory.
-    File(FileGroups),
-}
+pub type Groups = Kept<Vec<Vec<Text>>, SizedColumns>;
 
-/// Groups of a file.
+/// Columns of which it is known how many sequences an example has.
 #[derive(Debug, Clone)]
-pub struct FileGroups {
-    path: PathBuf,
-    form: Arc<Form>,
+pub struct SizedColumns {
     columns: GroupColumns,
-    rows: Rows,
-    /// How many sequences an example has.
     size: usize,
 }
 
@@ -61,18 +50,21 @@ impl<Y: std::fmt::Debug> Examples for GroupExamples<Y> {
     }
 }
 
+impl Columns for SizedColumns {
+    fn wanted(&self) -> Vec<Wanted<'_>> {
+        self.columns.wanted()
+    }
+}
+
 impl Groups {
     /// How many examples.
     pub fn len(&self) -> usize {
-        match self {
-            Self::Held(groups) => groups.len(),
-            Self::File(file) => file.rows.len(),
-        }
+        self.count()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.count() == 0
     }
 
     /// The sequences themselves.
@@ -83,17 +75,9 @@ impl Groups {
         match self {
             Self::Held(groups) => Ok(Cow::Borrowed(groups)),
             Self::File(file) => {
-                let groups = |table: &Table| file.columns.groups(table, Some(file.size));
-                let wanted = file.columns.wanted();
-                Ok(Cow::Owned(read_rows(&file.path, &file.form, &wanted, &file.rows, groups)?))
+                let SizedColumns { columns, size } = &file.columns;
+                Ok(Cow::Owned(file.read(|table| columns.groups(table, Some(*size)))?))
             }
-        }
-    }
-
-    fn select(&self, chosen: &[usize]) -> Self {
-        match self {
-            Self::Held(groups) => Self::Held(chosen.iter().map(|row| groups[*row].clone()).collect()),
-            Self::File(file) => Self::File(FileGroups { rows: file.rows.select(chosen), ..file.clone() }),
         }
     }
 }
@@ -103,7 +87,7 @@ impl<Y: Clone> GroupExamples<Y> {
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
             path: self.path.clone(),
-            groups: self.groups.select(rows),
+            groups: self.groups.of_rows(rows),
             labels: rows.iter().filter_map(|row| self.labels.get(*row).cloned()).collect(),
         }
     }
@@ -131,12 +115,12 @@ impl<Y: Clone> GroupExamples<Y> {
             all_labels.extend(labels(table)?);
             Ok(())
         })?;
-        let (path, form, rows, size) = (path.to_owned(), tables.form.clone(), Rows::All(count), size.unwrap_or(1));
+        let columns = SizedColumns { columns: columns.clone(), size: size.unwrap_or(1) };
         let groups = match tables.is_held() {
-            true => Groups::Held(kept),
-            false => Groups::File(FileGroups { path: path.clone(), form, columns, rows, size }),
+            true => Kept::Held(kept),
+            false => Kept::File(FileRows::all(&tables, columns, count)),
         };
-        Ok(Self { path, groups, labels: all_labels })
+        Ok(Self { path: path.to_owned(), groups, labels: all_labels })
     }
 
     /// Tokenises the sequences; `targets` stand beside the examples.
@@ -146,19 +130,18 @@ impl<Y: Clone> GroupExamples<Y> {
                 let all: Vec<Text> = groups.iter().flatten().cloned().collect();
                 (tokenizer.encode(&all)?, groups.first().map_or(1, Vec::len).max(1), all.len())
             }
-            Groups::File(FileGroups { path, form, columns, rows, size }) => {
-                let wanted = columns.wanted();
-                let source = DataSource { path, form, wanted: &wanted };
+            Groups::File(file) => {
+                let (SizedColumns { columns, size }, count) = (&file.columns, file.count_of_file());
                 let to_texts = |table: &Table| Ok(columns.groups(table, Some(*size))?.into_iter().flatten().collect());
                 let key = format!("{columns:?}");
-                let tokenized = encode_stream(&source, tokenizer, tokenizer.cache(), to_texts, &key)?;
-                let (Rows::All(count) | Rows::Chosen(_, count)) = rows;
+                let tokenized =
+                    file.with_source(|source| encode_stream(source, tokenizer, tokenizer.cache(), to_texts, &key))?;
                 if tokenized.len() != count * size {
-                    return Err(DataError::Changed { path: path.clone() }.into());
+                    return Err(file.changed().into());
                 }
-                let tokenized = match rows {
-                    Rows::All(_) => tokenized,
-                    Rows::Chosen(rows, _) => {
+                let tokenized = match file.chosen() {
+                    None => tokenized,
+                    Some(rows) => {
                         let places = rows.iter().flat_map(|row| row * size..(row + 1) * size);
                         tokenized.select(&places.collect::<Vec<usize>>())?
                     }

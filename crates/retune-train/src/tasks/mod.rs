@@ -5,6 +5,7 @@ mod classification;
 mod embeddings;
 mod file_texts;
 mod groups;
+mod kept;
 mod masked_lm;
 mod multi_label;
 mod multiple_choice;
@@ -17,8 +18,9 @@ mod token_classification;
 
 pub use classification::Classification;
 pub use embeddings::Embeddings;
-pub use file_texts::{FileTexts, Texts};
+pub use file_texts::Texts;
 pub use groups::{GroupExamples, Groups};
+pub use kept::{FileRows, Kept};
 pub use masked_lm::MaskedLanguageModel;
 pub use multi_label::MultiLabel;
 pub use multiple_choice::MultipleChoice;

@@ -10,7 +10,8 @@ use retune_models::{HeadKind, HeadSpec, ModelConfig};
 use retune_recipe::{DataPlan, Plan};
 use tch::Tensor;
 
-use super::groups::{GroupColumns, GroupExamples, Groups, choices, column};
+use super::groups::{GroupColumns, GroupExamples, choices, column};
+use super::kept::Kept;
 use super::probabilities::{arg_max, log_softmax, softmax};
 use super::texts::{self, label_column};
 use crate::TrainError;
@@ -99,7 +100,7 @@ impl Task for MultipleChoice {
             let reason = "give a context and at least two choices".to_owned();
             return Err(TrainError::Input { reason });
         }
-        Ok(GroupExamples { path: Default::default(), groups: Groups::Held(vec![group(all)]), labels: Vec::new() })
+        Ok(GroupExamples { path: Default::default(), groups: Kept::Held(vec![group(all)]), labels: Vec::new() })
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use questions::{Cut, Known, QuestionExamples, QuestionsOnContexts};
+
 use retune_attention::SequenceLayout;
 use retune_data::{AnswerOptions, Beside, DecodedAnswer, TextTokenizer, WindowAnswers, collate, decode_answer};
 use retune_metrics::{AnswerScores, Bootstrap, MeanLoss, Questions, UnanswerableScores};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tch::Tensor;
 
+use super::kept::Kept;
 use super::probabilities::log_softmax;
 use super::texts;
 use crate::TrainError;
@@ -136,11 +138,11 @@ impl Task for QuestionAnswering {
     }
 
     fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<QuestionExamples, TrainError> {
-        Ok(QuestionExamples::Held(QuestionsOnContexts::read(path, plan, labelled)?))
+        QuestionExamples::read(path, plan, labelled)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<QuestionExamples, TrainError> {
-        Ok(QuestionExamples::Held(QuestionsOnContexts::given(texts)))
+        Ok(QuestionExamples::given(texts))
     }
 
     fn texts_per_example(&self) -> Vec<&'static str> {
@@ -169,13 +171,12 @@ impl Task for QuestionAnswering {
         tokenizer: &TextTokenizer,
     ) -> Result<Encoded<WindowTargets>, TrainError> {
         let cut = Cut { max_length: self.max_length, stride: self.stride };
-        let (tokenized, targets, mut notes) = match examples {
-            QuestionExamples::File(file) => {
-                let (tokenized, positions) = file.encode(tokenizer, cut)?;
-                let targets = WindowTargets { of_example: Vec::new(), offsets: Vec::new(), positions };
-                (tokenized, targets, file.notes.clone())
+        let (tokenized, targets) = match &examples.questions {
+            Kept::File(file) => {
+                let (tokenized, positions) = questions::encode(file, tokenizer, cut)?;
+                (tokenized, WindowTargets { of_example: Vec::new(), offsets: Vec::new(), positions })
             }
-            QuestionExamples::Held(questions) => {
+            Kept::Held(questions) => {
                 let (windows, positions) = questions.encode(tokenizer, cut)?;
                 let mut of_example = vec![0..0; examples.len()];
                 for (window, example) in windows.examples.iter().enumerate() {
@@ -183,9 +184,10 @@ impl Task for QuestionAnswering {
                     *range = if range.end == 0 { window..window + 1 } else { range.start..window + 1 };
                 }
                 let offsets = (0..windows.examples.len()).map(|window| windows.offsets_of(window).to_vec()).collect();
-                (windows.tokenized, WindowTargets { of_example, offsets, positions }, questions.notes.clone())
+                (windows.tokenized, WindowTargets { of_example, offsets, positions })
             }
         };
+        let mut notes = examples.notes.clone();
         if tokenized.len() > examples.len() {
             notes.push(format!(
                 "{} of {} contexts are longer than data.max_length and are read in windows, {} in all",
@@ -226,7 +228,7 @@ impl Task for QuestionAnswering {
         outputs: &Outputs,
         bootstrap: Option<&Bootstrap>,
     ) -> Result<Evaluation, TrainError> {
-        let (examples, targets) = (examples.held(), &encoded.targets);
+        let (examples, targets) = (examples.questions.held(), &encoded.targets);
         let mut loss = MeanLoss::new();
         for window in 0..targets.positions.len() {
             let logits = outputs.of(window);
@@ -297,7 +299,7 @@ impl Task for QuestionAnswering {
         if !plan.tune_thresholds || !self.settings.unanswerable {
             return Ok(Vec::new());
         }
-        let best = self.unanswerable_scores(examples.held(), &encoded.targets, outputs)?.best_f1()?;
+        let best = self.unanswerable_scores(examples.questions.held(), &encoded.targets, outputs)?.best_f1()?;
         self.settings.null_threshold = best.threshold as f32;
         self.options.null_score_diff_threshold = self.settings.null_threshold;
         Ok(vec![format!(
@@ -314,7 +316,7 @@ impl Task for QuestionAnswering {
         outputs: &Outputs,
         _raw: bool,
     ) -> Result<Vec<Prediction>, TrainError> {
-        let examples = examples.held();
+        let examples = examples.questions.held();
         let predict = |example: usize| {
             let answer = self.decode(examples, &encoded.targets, outputs, example, &self.options);
             let chosen = answer.n_best.iter().find(|candidate| candidate.span == answer.span);
@@ -353,7 +355,7 @@ impl Task for QuestionAnswering {
     }
 
     fn label_column(&self, examples: &QuestionExamples) -> Option<Vec<String>> {
-        let examples = examples.held();
+        let examples = examples.questions.held();
         let all = 0..examples.answers.len();
         Some(all.map(|example| json!(examples.texts_of(example)).to_string()).collect())
     }

@@ -7,7 +7,8 @@ use retune_data::{DataError, LabelMap, Table, Text, TextColumns, TextTokenizer, 
 use retune_recipe::{DataPlan, LossChoice, Plan, TaskPlan, Weights};
 use tch::Tensor;
 
-use super::file_texts::{FileTexts, Rows, Texts};
+use super::file_texts::Texts;
+use super::kept::{FileRows, Kept};
 use super::tables::Tables;
 use crate::TrainError;
 use crate::losses::CrossEntropy;
@@ -35,7 +36,7 @@ impl<Y: Clone> TextExamples<Y> {
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
             path: self.path.clone(),
-            texts: self.texts.select(rows),
+            texts: self.texts.of_rows(rows),
             labels: rows.iter().map(|row| self.labels[*row].clone()).collect(),
         }
     }
@@ -46,7 +47,7 @@ impl<Y: Clone> TextExamples<Y> {
             let mut texts = texts.into_iter();
             Text { first: texts.next().unwrap_or_default(), second: texts.next() }
         };
-        let texts = Texts::Memory(texts.into_iter().map(text).collect());
+        let texts = Kept::Held(texts.into_iter().map(text).collect());
         Self { path: PathBuf::new(), texts, labels: Vec::new() }
     }
 
@@ -85,11 +86,8 @@ impl<Y: Clone> TextExamples<Y> {
             Ok(())
         })?;
         let texts = match in_memory {
-            true => Texts::Memory(kept),
-            false => {
-                let form = tables.form.clone();
-                Texts::File(FileTexts { path: path.to_owned(), form, columns, rows: Rows::All(count) })
-            }
+            true => Kept::Held(kept),
+            false => Kept::File(FileRows::all(tables, columns, count)),
         };
         Ok(Self { path: path.to_owned(), texts, labels: all_labels })
     }

@@ -13,7 +13,7 @@ use retune_metrics::{
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
 use retune_recipe::{DataPlan, Plan};
-use sentences::{Columns, SentenceExamples, Sentences, label_numbers, label_of};
+use sentences::{SentenceExamples, Sentences, WordColumns, label_numbers, label_of};
 use serde_json::{Value, json};
 use tch::Tensor;
 
@@ -114,7 +114,7 @@ impl Task for TokenClassification {
     fn read(plan: &Plan) -> Result<(Self, Splits<SentenceExamples>), TrainError> {
         let data = &plan.data;
         let column = label_column(data);
-        let columns = Columns::of(data);
+        let columns = WordColumns::of(data);
         let tables = Tables::of(&data.train, data, columns.wanted())?;
         let labels = texts::classes(data, || {
             let mut names = ClassNames::default();
@@ -136,7 +136,7 @@ impl Task for TokenClassification {
         let loss = texts::cross_entropy(&plan.task, &labels, &counts)?;
         let task = Self { labels, loss };
         let read = |path: &Path| task.read_file(path, data, true);
-        let mut splits = texts::splits(plan, train, &strata, SentenceExamples::select, read)?;
+        let mut splits = texts::splits(plan, train, &strata, SentenceExamples::of_rows, read)?;
         splits.validation = splits.validation.hold()?;
         Ok((task, splits))
     }
@@ -180,7 +180,7 @@ impl Task for TokenClassification {
     ) -> Result<Encoded<WordTargets>, TrainError> {
         let (tokenized, targets, cut_words) = match examples {
             SentenceExamples::File(file) => {
-                let (tokenized, labels) = file.encode(tokenizer)?;
+                let (tokenized, labels) = sentences::encode(file, tokenizer)?;
                 let cut_words = tokenized.truncated;
                 (tokenized, WordTargets { labels, first: Vec::new() }, cut_words)
             }

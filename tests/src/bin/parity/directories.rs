@@ -8,7 +8,7 @@ use retune_models::registry::Architecture;
 use retune_models::{HeadKind, Model, ModelConfig, write_model};
 use retune_recipe::{Plan, Recipe};
 use retune_train::Predictor;
-use retune_train::tasks::{Classification, TextExamples, Texts};
+use retune_train::tasks::{Classification, Kept, TextExamples};
 use tch::{Device, Tensor};
 use tests::{Bounds, Comparison, Result, measure};
 
@@ -55,7 +55,7 @@ fn compare(
         let (ours, pythons) = (labels.names(), &expected.id2label);
         return Err(format!("{what}: the classes are {ours:?} and {pythons:?}, expected {names:?}").into());
     }
-    let examples = TextExamples { path: Default::default(), texts: Texts::Memory(texts(job)), labels: Vec::new() };
+    let examples = TextExamples { path: Default::default(), texts: Kept::Held(texts(job)), labels: Vec::new() };
     let found = predictor.run(&examples, &measure::computation(), &mut |_| {})?.outputs.to_tensor(); // [b, c]
     let expected = Tensor::from_slice2(&expected.logits); // [b, c]
     Comparison::absolute(what, "", &found, &expected, bounds.forward)

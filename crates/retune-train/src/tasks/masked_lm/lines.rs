@@ -1,15 +1,14 @@
 //! The texts of masked language modelling: those to learn from stay in their file, which may be larger than memory.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use retune_data::sources::{DataSource, Form, Wanted};
+use retune_data::sources::Wanted;
 use retune_data::{DataError, Maskable, Table, TextTokenizer, Tokenized, encode_maskable_stream};
 use retune_recipe::DataPlan;
 
 use crate::TrainError;
 use crate::task::Examples;
-use crate::tasks::file_texts::Rows;
+use crate::tasks::kept::{Columns, FileRows, Kept};
 use crate::tasks::tables::Tables;
 
 /// Texts, one after the other, without those that are blank.
@@ -19,49 +18,43 @@ pub struct Lines {
     pub path: PathBuf,
     /// Whether they hold masks that are to be filled in, and none is to be made.
     pub to_fill: bool,
-    source: Source,
+    /// Those of a file are counted without blank ones.
+    texts: Kept<Vec<String>, Column>,
 }
 
+/// The column that texts are in.
 #[derive(Debug, Clone)]
-enum Source {
-    /// What is to be shown again, or came from a pipe.
-    Held(Vec<String>),
-    File {
-        form: Arc<Form>,
-        column: String,
-        /// Counted without blank texts.
-        rows: Rows,
-    },
+struct Column(String);
+
+impl Columns for Column {
+    fn wanted(&self) -> Vec<Wanted<'_>> {
+        vec![Wanted::Text(&self.0)]
+    }
 }
 
 impl Examples for Lines {
     fn len(&self) -> usize {
-        match &self.source {
-            Source::Held(texts) => texts.len(),
-            Source::File { rows, .. } => rows.len(),
-        }
+        self.texts.count()
     }
 }
 
 impl Lines {
     /// Those of a file.
     pub(super) fn read(path: &Path, plan: &DataPlan, to_fill: bool) -> Result<Self, TrainError> {
-        let column = plan.text[0].clone();
-        let wanted = [Wanted::Text(&column)];
-        let tables = Tables::of(path, plan, wanted.to_vec())?;
+        let column = Column(plan.text[0].clone());
+        let tables = Tables::of(path, plan, column.wanted())?;
         let holds = to_fill || tables.is_held();
         let (mut kept, mut count) = (Vec::new(), 0);
         tables.each(|table| {
-            let texts = texts(table, &column)?;
+            let texts = texts(table, &column.0)?;
             count += texts.len();
             if holds {
                 kept.extend(texts);
             }
             Ok(())
         })?;
-        let (form, rows) = (tables.form.clone(), Rows::All(count));
-        let source = if holds { Source::Held(kept) } else { Source::File { form, column: column.clone(), rows } };
-        let lines = Self { path: path.to_owned(), to_fill, source };
+        let texts = if holds { Kept::Held(kept) } else { Kept::File(FileRows::all(&tables, column.clone(), count)) };
+        let lines = Self { path: path.to_owned(), to_fill, texts };
         match lines.len() {
             0 => Err(DataError::NoRows { path: path.to_owned() }.into()),
             _ => Ok(lines),
@@ -74,51 +67,41 @@ impl Lines {
         if texts.is_empty() {
             return Err(TrainError::Input { reason: "there is no text to fill in".to_owned() });
         }
-        Ok(Self { path: PathBuf::new(), to_fill: true, source: Source::Held(texts) })
+        Ok(Self { path: PathBuf::new(), to_fill: true, texts: Kept::Held(texts) })
     }
 
     /// Those of these rows, which ascend.
     pub(super) fn select(&self, chosen: &[usize]) -> Self {
-        let source = match &self.source {
-            Source::Held(texts) => Source::Held(chosen.iter().map(|row| texts[*row].clone()).collect()),
-            Source::File { form, column, rows } => {
-                Source::File { form: Arc::clone(form), column: column.clone(), rows: rows.select(chosen) }
-            }
-        };
-        Self { path: self.path.clone(), to_fill: self.to_fill, source }
+        Self { path: self.path.clone(), to_fill: self.to_fill, texts: self.texts.of_rows(chosen) }
     }
 
     /// Texts to be shown, which those that are to be filled in are.
     pub(super) fn held(&self) -> &[String] {
-        match &self.source {
-            Source::Held(texts) => texts,
-            Source::File { .. } => &[],
+        match &self.texts {
+            Kept::Held(texts) => texts,
+            Kept::File(_) => &[],
         }
     }
 
     /// Tokenises them: where masks are to be filled in, or each line is for itself, a sequence each; else blocks of all.
     pub(super) fn encode(&self, tokenizer: &TextTokenizer, line_by_line: bool) -> Result<Tokenized, TrainError> {
         let sequences = if self.to_fill || line_by_line { Maskable::Lines } else { Maskable::Blocks };
-        let (form, column, rows) = match (&self.source, sequences) {
-            (Source::Held(texts), Maskable::Lines) => return Ok(tokenizer.encode_lines(texts)?),
-            (Source::Held(texts), Maskable::Blocks) => return Ok(tokenizer.encode_blocks(texts)?),
-            (Source::File { form, column, rows }, _) => (form, column, rows),
-        };
-        let wanted = [Wanted::Text(column)];
-        let source = DataSource { path: &self.path, form, wanted: &wanted };
-        let (chosen, all) = match rows {
-            Rows::All(count) => (None, *count),
-            Rows::Chosen(rows, count) => (Some(rows.as_slice()), *count),
+        let file = match (&self.texts, sequences) {
+            (Kept::Held(texts), Maskable::Lines) => return Ok(tokenizer.encode_lines(texts)?),
+            (Kept::Held(texts), Maskable::Blocks) => return Ok(tokenizer.encode_blocks(texts)?),
+            (Kept::File(file), _) => file,
         };
         let mut read = None;
         let to_texts = |table: &Table| {
-            let texts = texts(table, column)?;
+            let texts = texts(table, &file.columns.0)?;
             *read.get_or_insert(0) += texts.len();
             Ok(texts)
         };
-        let tokenized = encode_maskable_stream(&source, tokenizer, tokenizer.cache(), to_texts, sequences, chosen)?;
+        let (cache, chosen) = (tokenizer.cache(), file.chosen());
+        let tokenized =
+            file.with_source(|source| encode_maskable_stream(source, tokenizer, cache, to_texts, sequences, chosen))?;
         match read {
-            Some(read) if read != all => Err(DataError::Changed { path: self.path.clone() }.into()),
+            Some(read) if read != file.count_of_file() => Err(file.changed().into()),
             _ => Ok(tokenized),
         }
     }

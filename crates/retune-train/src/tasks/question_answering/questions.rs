@@ -1,16 +1,14 @@
 //! Questions on contexts, as files have them: those to learn from stay in their file, which may be larger than memory.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use retune_data::sources::{DataSource, Form};
 use retune_data::{
     Beside, DataError, Table, TextTokenizer, Tokenized, Wanted, Windows, encode_beside_stream, find_answer,
 };
 use retune_recipe::DataPlan;
 
-use super::super::file_texts::{Rows, read_rows};
 use super::super::groups::column;
+use super::super::kept::{Columns, FileRows, Held, Kept};
 use super::super::tables::{self, Tables};
 use super::super::texts::label_column;
 use crate::TrainError;
@@ -18,11 +16,10 @@ use crate::task::Examples;
 
 /// Questions to learn from, or to be looked at.
 #[derive(Debug, Clone)]
-pub enum QuestionExamples {
-    /// Here.
-    Held(QuestionsOnContexts),
-    /// In a file, which may be larger than memory.
-    File(FileQuestions),
+pub struct QuestionExamples {
+    pub(super) questions: Kept<QuestionsOnContexts, QuestionColumns>,
+    /// What the user should know: answers that are not in their contexts.
+    pub(super) notes: Vec<String>,
 }
 
 /// Questions on contexts.
@@ -34,19 +31,6 @@ pub struct QuestionsOnContexts {
     pub contexts: Vec<String>,
     /// The right answers of each, none where there is no answer; empty where answers are not known.
     pub answers: Vec<Vec<Answer>>,
-    /// What the user should know: answers that are not in their contexts.
-    pub(super) notes: Vec<String>,
-}
-
-/// Questions of a file, whose answers are known.
-#[derive(Debug, Clone)]
-pub struct FileQuestions {
-    path: PathBuf,
-    form: Arc<Form>,
-    columns: Columns,
-    /// Ascending.
-    rows: Rows,
-    pub(super) notes: Vec<String>,
 }
 
 /// A right answer.
@@ -78,7 +62,7 @@ pub(super) struct Cut {
 
 /// Where the questions, contexts and answers are.
 #[derive(Debug, Clone)]
-struct Columns {
+pub struct QuestionColumns {
     question: String,
     context: String,
     answers: AnswerColumns,
@@ -101,9 +85,31 @@ struct Placing {
 
 impl Examples for QuestionExamples {
     fn len(&self) -> usize {
-        match self {
-            Self::Held(questions) => questions.questions.len(),
-            Self::File(file) => file.rows.len(),
+        self.questions.count()
+    }
+}
+
+impl Columns for QuestionColumns {
+    fn wanted(&self) -> Vec<Wanted<'_>> {
+        let mut wanted = vec![Wanted::Text(&self.question), Wanted::Text(&self.context)];
+        match &self.answers {
+            AnswerColumns::Listed { texts, starts } => wanted.extend([Wanted::List(texts), Wanted::List(starts)]),
+            AnswerColumns::Words(label) => wanted.push(Wanted::Text(label)),
+        }
+        wanted
+    }
+}
+
+impl Held for QuestionsOnContexts {
+    fn count(&self) -> usize {
+        self.questions.len()
+    }
+
+    fn of_rows(&self, rows: &[usize]) -> Self {
+        Self {
+            questions: self.questions.of_rows(rows),
+            contexts: self.contexts.of_rows(rows),
+            answers: self.answers.of_rows(rows),
         }
     }
 }
@@ -111,99 +117,85 @@ impl Examples for QuestionExamples {
 impl QuestionExamples {
     /// Those of a file to learn from, with what is known of each.
     pub(super) fn to_learn_from(path: &Path, plan: &DataPlan) -> Result<(Self, Vec<Known>), TrainError> {
-        Columns::of_labelled(plan, |columns| {
+        QuestionColumns::of_labelled(plan, |columns| {
             let tables = Tables::of(path, plan, columns.wanted())?;
             let (mut known, mut placing, mut kept) = (Vec::new(), Placing::default(), QuestionsOnContexts::default());
             tables.each(|table| {
                 let found = columns.questions(table, &mut placing)?;
                 known.extend(found.answers.iter().map(|answers| Known::of(answers)));
                 if tables.is_held() {
-                    kept.questions.extend(found.questions);
-                    kept.contexts.extend(found.contexts);
-                    kept.answers.extend(found.answers);
+                    kept.extend(found);
                 }
                 Ok(())
             })?;
-            let notes = placing.notes();
-            if tables.is_held() {
-                return Ok((Self::Held(QuestionsOnContexts { notes, ..kept }), known));
-            }
-            let (path, form, rows) = (path.to_owned(), tables.form.clone(), Rows::All(known.len()));
-            Ok((Self::File(FileQuestions { path, form, columns: columns.clone(), rows, notes }), known))
+            let questions = match tables.is_held() {
+                true => Kept::Held(kept),
+                false => Kept::File(FileRows::all(&tables, columns.clone(), known.len())),
+            };
+            Ok((Self { questions, notes: placing.notes() }, known))
         })
     }
 
-    /// Those of these rows, which ascend.
-    pub(super) fn select(&self, rows: &[usize]) -> Self {
-        match self {
-            Self::Held(questions) => Self::Held(questions.select(rows)),
-            Self::File(file) => Self::File(FileQuestions { rows: file.rows.select(rows), ..file.clone() }),
-        }
-    }
-
-    /// The same with their texts here, so that they can be looked at.
-    pub(super) fn hold(self) -> Result<Self, TrainError> {
-        let file = match self {
-            Self::Held(_) => return Ok(self),
-            Self::File(file) => file,
-        };
-        let of_table = |table: &Table| {
-            let found = file.columns.questions(table, &mut Placing::default())?;
-            Ok(found.questions.into_iter().zip(found.contexts).zip(found.answers).collect())
-        };
-        let rows = read_rows(&file.path, &file.form, &file.columns.wanted(), &file.rows, of_table)?;
-        let mut held = QuestionsOnContexts { notes: file.notes, ..QuestionsOnContexts::default() };
-        for ((question, context), answers) in rows {
-            held.questions.push(question);
-            held.contexts.push(context);
-            held.answers.push(answers);
-        }
-        Ok(Self::Held(held))
-    }
-
-    /// Those that are to be looked at.
-    pub(super) fn held(&self) -> &QuestionsOnContexts {
-        match self {
-            Self::Held(questions) => questions,
-            Self::File(_) => unreachable!("questions to learn from are neither measured nor shown"),
-        }
-    }
-}
-
-impl QuestionsOnContexts {
-    /// Reads a file, with its answers where it is labelled.
+    /// Those of a file to be looked at, with their answers where it is labelled.
     pub(super) fn read(path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self, TrainError> {
         if labelled {
-            return Columns::of_labelled(plan, |columns| {
+            return QuestionColumns::of_labelled(plan, |columns| {
                 let mut placing = Placing::default();
                 let table = tables::read_table(path, plan, &columns.wanted())?;
-                let found = columns.questions(&table, &mut placing)?;
-                Ok(Self { notes: placing.notes(), ..found })
+                let questions = Kept::Held(columns.questions(&table, &mut placing)?);
+                Ok(Self { questions, notes: placing.notes() })
             });
         }
         let wanted: Vec<Wanted<'_>> = plan.text.iter().map(|name| Wanted::Text(name)).collect();
         let table = tables::read_table(path, plan, &wanted)?;
         let (questions, contexts) = (column(&table, &plan.text[0])?, column(&table, &plan.text[1])?);
-        Ok(Self { questions, contexts, ..Self::default() })
+        Ok(Self::held(QuestionsOnContexts { questions, contexts, answers: Vec::new() }))
     }
 
     /// Pairs of a question and its context, without answers.
     pub(super) fn given(texts: Vec<Vec<String>>) -> Self {
-        let mut given = Self::default();
+        let mut given = QuestionsOnContexts::default();
         for mut pair in texts {
             given.contexts.extend(pair.pop());
             given.questions.extend(pair.pop());
         }
-        given
+        Self::held(given)
     }
 
-    fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            questions: rows.iter().map(|row| self.questions[*row].clone()).collect(),
-            contexts: rows.iter().map(|row| self.contexts[*row].clone()).collect(),
-            answers: rows.iter().map(|row| self.answers[*row].clone()).collect(),
-            notes: self.notes.clone(),
+    fn held(questions: QuestionsOnContexts) -> Self {
+        Self { questions: Kept::Held(questions), notes: Vec::new() }
+    }
+
+    /// Those of these rows, which ascend.
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        Self { questions: self.questions.of_rows(rows), notes: self.notes.clone() }
+    }
+
+    /// The same with their texts here, so that they can be looked at.
+    pub(super) fn hold(self) -> Result<Self, TrainError> {
+        let file = match self.questions {
+            Kept::Held(_) => return Ok(self),
+            Kept::File(file) => file,
+        };
+        let rows = file.read(|table| {
+            let found = file.columns.questions(table, &mut Placing::default())?;
+            Ok(found.questions.into_iter().zip(found.contexts).zip(found.answers).collect())
+        })?;
+        let mut held = QuestionsOnContexts::default();
+        for ((question, context), answers) in rows {
+            held.questions.push(question);
+            held.contexts.push(context);
+            held.answers.push(answers);
         }
+        Ok(Self { questions: Kept::Held(held), notes: self.notes })
+    }
+}
+
+impl QuestionsOnContexts {
+    fn extend(&mut self, more: Self) {
+        self.questions.extend(more.questions);
+        self.contexts.extend(more.contexts);
+        self.answers.extend(more.answers);
     }
 
     pub(super) fn texts_of(&self, example: usize) -> Vec<&str> {
@@ -228,23 +220,19 @@ impl QuestionsOnContexts {
     }
 }
 
-impl FileQuestions {
-    /// As [`QuestionsOnContexts::encode`], without the characters of each token.
-    pub(super) fn encode(&self, tokenizer: &TextTokenizer, cut: Cut) -> Result<(Tokenized, Beside), TrainError> {
-        let wanted = self.columns.wanted();
-        let source = DataSource { path: &self.path, form: &self.form, wanted: &wanted };
-        let chosen = match &self.rows {
-            Rows::All(_) => None,
-            Rows::Chosen(rows, _) => Some(rows.as_slice()),
-        };
-        let encode = |table: &Table, here: &[usize]| {
-            let found = self.columns.questions(table, &mut Placing::default())?;
-            let (windows, beside) = found.select(here).encode(tokenizer, cut)?;
-            Ok((windows.tokenized, beside))
-        };
-        let key = format!("{:?} {cut:?}", self.columns);
-        Ok(encode_beside_stream(&source, tokenizer, tokenizer.cache(), encode, chosen, &key)?)
-    }
+/// As [`QuestionsOnContexts::encode`], without the characters of each token.
+pub(super) fn encode(
+    file: &FileRows<QuestionColumns>,
+    tokenizer: &TextTokenizer,
+    cut: Cut,
+) -> Result<(Tokenized, Beside), TrainError> {
+    let encode = |table: &Table, here: &[usize]| {
+        let found = file.columns.questions(table, &mut Placing::default())?;
+        let (windows, beside) = found.of_rows(here).encode(tokenizer, cut)?;
+        Ok((windows.tokenized, beside))
+    };
+    let (cache, chosen, key) = (tokenizer.cache(), file.chosen(), format!("{:?} {cut:?}", file.columns));
+    Ok(file.with_source(|source| encode_beside_stream(source, tokenizer, cache, encode, chosen, &key))?)
 }
 
 impl Known {
@@ -257,7 +245,7 @@ impl Known {
     }
 }
 
-impl Columns {
+impl QuestionColumns {
     /// What `read` gives with answers in SQuAD's form, `answers.text` with `answers.answer_start`; or in a column of their words.
     fn of_labelled<T>(plan: &DataPlan, read: impl Fn(&Self) -> Result<T, TrainError>) -> Result<T, TrainError> {
         let label = label_column(plan);
@@ -270,15 +258,6 @@ impl Columns {
             )) => read(&of(AnswerColumns::Words(label.to_owned()))),
             result => result,
         }
-    }
-
-    fn wanted(&self) -> Vec<Wanted<'_>> {
-        let mut wanted = vec![Wanted::Text(&self.question), Wanted::Text(&self.context)];
-        match &self.answers {
-            AnswerColumns::Listed { texts, starts } => wanted.extend([Wanted::List(texts), Wanted::List(starts)]),
-            AnswerColumns::Words(label) => wanted.push(Wanted::Text(label)),
-        }
-        wanted
     }
 
     /// The questions of a table, and where their answers are.
@@ -294,7 +273,7 @@ impl Columns {
         };
         let (questions, contexts) = (column(table, &self.question)?, column(table, &self.context)?);
         placing.place(&mut answers, &contexts);
-        Ok(QuestionsOnContexts { questions, contexts, answers, notes: Vec::new() })
+        Ok(QuestionsOnContexts { questions, contexts, answers })
     }
 }
 

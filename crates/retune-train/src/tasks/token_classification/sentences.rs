@@ -2,18 +2,16 @@
 //! than memory.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use retune_data::sources::{DataSource, Form};
 use retune_data::{
     Beside, DataError, FurtherPieces, LabelMap, Table, TextTokenizer, Tokenized, Wanted, encode_beside_stream,
     words_of_text,
 };
 use retune_recipe::DataPlan;
 
-use super::super::file_texts::{Rows, read_rows};
 use super::super::groups::column;
+use super::super::kept::{Columns, FileRows, Held, Kept};
 use super::super::tables::{self, Tables};
 use super::super::texts::label_column;
 use crate::TrainError;
@@ -21,13 +19,7 @@ use crate::losses::IGNORED;
 use crate::task::Examples;
 
 /// Sentences to learn from, or to be looked at.
-#[derive(Debug, Clone)]
-pub enum SentenceExamples {
-    /// Here.
-    Held(Sentences),
-    /// In a file, which may be larger than memory.
-    File(FileSentences),
-}
+pub type SentenceExamples = Kept<Sentences, TaggedColumns>;
 
 /// Sentences of words.
 #[derive(Debug, Clone, Default)]
@@ -40,22 +32,18 @@ pub struct Sentences {
     pub texts: Vec<(String, Vec<Range<usize>>)>,
 }
 
-/// Sentences of a file, whose tags are known.
-#[derive(Debug, Clone)]
-pub struct FileSentences {
-    path: PathBuf,
-    form: Arc<Form>,
-    columns: Columns,
-    labels: LabelMap,
-    /// Ascending.
-    rows: Rows,
-}
-
 /// Where the words are, and their tags.
 #[derive(Debug, Clone)]
-pub(super) struct Columns {
+pub(super) struct WordColumns {
     words: String,
     tags: String,
+}
+
+/// Columns of which it is known what tags there are.
+#[derive(Debug, Clone)]
+pub struct TaggedColumns {
+    columns: WordColumns,
+    labels: LabelMap,
 }
 
 /// The words of each sentence, and a tag for each word.
@@ -63,10 +51,23 @@ type WordsAndTags = (Vec<Vec<String>>, Vec<Vec<u32>>);
 
 impl Examples for SentenceExamples {
     fn len(&self) -> usize {
-        match self {
-            Self::Held(sentences) => sentences.words.len(),
-            Self::File(file) => file.rows.len(),
-        }
+        self.count()
+    }
+}
+
+impl Columns for TaggedColumns {
+    fn wanted(&self) -> Vec<Wanted<'_>> {
+        self.columns.wanted()
+    }
+}
+
+impl Held for Sentences {
+    fn count(&self) -> usize {
+        self.words.len()
+    }
+
+    fn of_rows(&self, rows: &[usize]) -> Self {
+        Self { words: self.words.of_rows(rows), tags: self.tags.of_rows(rows), texts: self.texts.of_rows(rows) }
     }
 }
 
@@ -74,7 +75,7 @@ impl SentenceExamples {
     /// Those of a file to learn from; `each` is told the tags of each sentence.
     pub(super) fn to_learn_from(
         tables: &Tables<'_>,
-        columns: Columns,
+        columns: WordColumns,
         labels: &LabelMap,
         mut each: impl FnMut(&[u32]),
     ) -> Result<Self, TrainError> {
@@ -89,20 +90,10 @@ impl SentenceExamples {
             }
             Ok(())
         })?;
-        if tables.is_held() {
-            return Ok(Self::Held(Sentences::of_words(kept.0, kept.1)));
-        }
-        let (path, form, labels, rows) =
-            (tables.path.to_owned(), tables.form.clone(), labels.clone(), Rows::All(count));
-        Ok(Self::File(FileSentences { path, form, columns, labels, rows }))
-    }
-
-    /// Those of these rows, which ascend.
-    pub(super) fn select(&self, rows: &[usize]) -> Self {
-        match self {
-            Self::Held(sentences) => Self::Held(sentences.select(rows)),
-            Self::File(file) => Self::File(FileSentences { rows: file.rows.select(rows), ..file.clone() }),
-        }
+        Ok(match tables.is_held() {
+            true => Self::Held(Sentences::of_words(kept.0, kept.1)),
+            false => Self::File(FileRows::all(tables, TaggedColumns { columns, labels: labels.clone() }, count)),
+        })
     }
 
     /// The same with their words and tags here, so that they can be looked at.
@@ -111,21 +102,13 @@ impl SentenceExamples {
             Self::Held(_) => return Ok(self),
             Self::File(file) => file,
         };
-        let of_table = |table: &Table| {
-            let (words, tags) = file.columns.tagged(table, &file.labels)?;
+        let TaggedColumns { columns, labels } = &file.columns;
+        let sentences = file.read(|table| {
+            let (words, tags) = columns.tagged(table, labels)?;
             Ok(words.into_iter().zip(tags).collect())
-        };
-        let sentences = read_rows(&file.path, &file.form, &file.columns.wanted(), &file.rows, of_table)?;
+        })?;
         let (words, tags) = sentences.into_iter().unzip();
         Ok(Self::Held(Sentences::of_words(words, tags)))
-    }
-
-    /// Those that are to be looked at.
-    pub(super) fn held(&self) -> &Sentences {
-        match self {
-            Self::Held(sentences) => sentences,
-            Self::File(_) => unreachable!("sentences to learn from are neither measured nor shown"),
-        }
     }
 }
 
@@ -156,7 +139,7 @@ impl Sentences {
 
     /// Those of a file, with their tags.
     pub(super) fn tagged(path: &Path, plan: &DataPlan, labels: &LabelMap) -> Result<Self, TrainError> {
-        let columns = Columns::of(plan);
+        let columns = WordColumns::of(plan);
         let table = tables::read_table(path, plan, &columns.wanted())?;
         let (words, tags) = columns.tagged(&table, labels)?;
         Ok(Self::of_words(words, tags))
@@ -175,41 +158,27 @@ impl Sentences {
             Err(error) => Err(error),
         }
     }
-
-    fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            words: rows.iter().map(|row| self.words[*row].clone()).collect(),
-            tags: rows.iter().map(|row| self.tags[*row].clone()).collect(),
-            texts: rows.iter().map(|row| self.texts[*row].clone()).collect(),
-        }
-    }
 }
 
-impl FileSentences {
-    /// The sequences with the numbers of their tokens' labels ([`number_of`]); `truncated` counts the words that are cut.
-    pub(super) fn encode(&self, tokenizer: &TextTokenizer) -> Result<(Tokenized, Beside), TrainError> {
-        let wanted = self.columns.wanted();
-        let source = DataSource { path: &self.path, form: &self.form, wanted: &wanted };
-        let chosen = match &self.rows {
-            Rows::All(_) => None,
-            Rows::Chosen(rows, _) => Some(rows.as_slice()),
-        };
-        let encode = |table: &Table, here: &[usize]| {
-            let (mut words, mut tags) = self.columns.tagged(table, &self.labels)?;
-            let words: Vec<Vec<String>> = here.iter().map(|row| std::mem::take(&mut words[*row])).collect();
-            let tags: Vec<Vec<u32>> = here.iter().map(|row| std::mem::take(&mut tags[*row])).collect();
-            let mut encoded = tokenizer.encode_words(&words)?;
-            let labels = encoded.align(&tags, FurtherPieces::Ignored)?;
-            encoded.tokenized.truncated = encoded.cut_words;
-            let beside = label_numbers(&encoded.tokenized, &labels);
-            Ok((encoded.tokenized, beside))
-        };
-        let key = format!("{:?} {}", self.columns, self.labels.key());
-        Ok(encode_beside_stream(&source, tokenizer, tokenizer.cache(), encode, chosen, &key)?)
-    }
+/// The sequences of a file with the numbers of their tokens' labels ([`number_of`]); `truncated` counts the words that are cut.
+pub(super) fn encode(
+    file: &FileRows<TaggedColumns>,
+    tokenizer: &TextTokenizer,
+) -> Result<(Tokenized, Beside), TrainError> {
+    let TaggedColumns { columns, labels } = &file.columns;
+    let encode = |table: &Table, here: &[usize]| {
+        let (words, tags) = columns.tagged(table, labels)?;
+        let mut encoded = tokenizer.encode_words(&words.of_rows(here))?;
+        let labels = encoded.align(&tags.of_rows(here), FurtherPieces::Ignored)?;
+        encoded.tokenized.truncated = encoded.cut_words;
+        let beside = label_numbers(&encoded.tokenized, &labels);
+        Ok((encoded.tokenized, beside))
+    };
+    let (cache, chosen, key) = (tokenizer.cache(), file.chosen(), format!("{columns:?} {}", labels.key()));
+    Ok(file.with_source(|source| encode_beside_stream(source, tokenizer, cache, encode, chosen, &key))?)
 }
 
-impl Columns {
+impl WordColumns {
     pub(super) fn of(plan: &DataPlan) -> Self {
         Self { words: plan.text[0].clone(), tags: label_column(plan).to_owned() }
     }
