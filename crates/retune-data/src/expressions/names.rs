@@ -51,7 +51,16 @@ impl<'e> Walk<'e> {
                 self.bound.truncate(before);
             }
             Expr::List(list) => list.elements.iter().for_each(|element| self.expression(&element.expr)),
-            Expr::Select(select) => self.expression(&select.operand.expr),
+            Expr::Select(select) => {
+                if let Some(operand) = column(&select.operand.expr).filter(|_| select.test) {
+                    let name = format!("{operand}.{}", select.field);
+                    self.found.problem.get_or_insert(format!(
+                        "every row has every column, so that has(…) asks nothing: write {} != null where one must not be empty",
+                        name.trim_start_matches("row.")
+                    ));
+                }
+                self.expression(&select.operand.expr);
+            }
             Expr::Map(map) => {
                 for entry in &map.entries {
                     if let EntryExpr::MapEntry(entry) = &entry.expr {

@@ -150,6 +150,8 @@ fn what_is_not_an_expression_is_said() {
         message(Some("kind in ['x', 1]"), &[]),
         message(Some("stars == size(title)"), &[]),
         message(Some("size(title) != '5'"), &[]),
+        message(Some("has(row.title)"), &[]),
+        message(Some("!has(meta.source)"), &[]),
         message(None, &["title"]),
         message(None, &["a = title", "a = body"]),
     ];
@@ -159,6 +161,8 @@ fn what_is_not_an_expression_is_said() {
         data.filter: `kind in ['x', 1]`: column `kind` is a text, as columns stand in the file, and 1 is none, so that they are never equal: write the value as a text, as "5", or int(…), double(…) or bool(…) around the text for what it stands for
         data.filter: `stars == size(title)`: column `stars` is a text, as columns stand in the file, and a number is none, so that they are never equal: write the value as a text, as "5", or int(…), double(…) or bool(…) around the text for what it stands for
         data.filter: `size(title) != '5'`: "5" is a text, as columns stand in the file, and a number is none, so that they are never equal: write the value as a text, as "5", or int(…), double(…) or bool(…) around the text for what it stands for
+        data.filter: `has(row.title)`: every row has every column, so that has(…) asks nothing: write title != null where one must not be empty
+        data.filter: `!has(meta.source)`: every row has every column, so that has(…) asks nothing: write meta.source != null where one must not be empty
         data.computed: `title`: NAME = EXPRESSION is wanted, as "text = title + ' ' + body"
         data.computed, column `a`: `body`: the column is computed twice; leave one of the two out"#]]
     .assert_eq(&found.join("\n"));

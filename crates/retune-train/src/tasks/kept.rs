@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use retune_data::sources::{self, DataSource, Form, Wanted};
-use retune_data::{DataError, Table};
+use retune_data::{Beside, DataError, Table, TextTokenizer, Tokenized, encode_beside_stream};
 
 use super::tables::Tables;
 
@@ -116,6 +116,28 @@ impl<C: Columns> FileRows<C> {
     pub(super) fn with_source<R>(&self, function: impl FnOnce(&DataSource<'_>) -> R) -> R {
         let wanted = self.columns.wanted();
         function(&DataSource { path: &self.path, form: &self.form, wanted: &wanted })
+    }
+
+    /// The sequences that `encode` makes of the rows of a table, of which it is given those that are wanted, with the numbers beside
+    /// them; `key` says what else than the table decides what it makes.
+    pub(super) fn encode_beside(
+        &self,
+        tokenizer: &TextTokenizer,
+        key: &str,
+        mut encode: impl FnMut(&Table, &[usize]) -> Result<(Tokenized, Beside), DataError>,
+    ) -> Result<(Tokenized, Beside), DataError> {
+        let mut read = None;
+        let counted = |table: &Table, here: &[usize]| {
+            *read.get_or_insert(0) += table.len();
+            encode(table, here)
+        };
+        let (cache, chosen) = (tokenizer.cache(), self.chosen());
+        let encoded =
+            self.with_source(|source| encode_beside_stream(source, tokenizer, cache, counted, chosen, key))?;
+        match read {
+            Some(read) if read != self.all => Err(self.changed()),
+            _ => Ok(encoded),
+        }
     }
 
     /// That the file is not what it was.

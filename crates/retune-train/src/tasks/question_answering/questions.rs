@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use retune_data::{
-    Beside, DataError, Table, TextTokenizer, Tokenized, Wanted, Windows, encode_beside_stream, find_answer,
-};
+use retune_data::{Beside, DataError, Table, TextTokenizer, Tokenized, Wanted, Windows, find_answer};
 use retune_recipe::DataPlan;
 
 use super::super::groups::column;
@@ -226,13 +224,12 @@ pub(super) fn encode(
     tokenizer: &TextTokenizer,
     cut: Cut,
 ) -> Result<(Tokenized, Beside), TrainError> {
-    let encode = |table: &Table, here: &[usize]| {
+    let key = format!("{:?} {cut:?}", file.columns);
+    Ok(file.encode_beside(tokenizer, &key, |table, here| {
         let found = file.columns.questions(table, &mut Placing::default())?;
         let (windows, beside) = found.of_rows(here).encode(tokenizer, cut)?;
         Ok((windows.tokenized, beside))
-    };
-    let (cache, chosen, key) = (tokenizer.cache(), file.chosen(), format!("{:?} {cut:?}", file.columns));
-    Ok(file.with_source(|source| encode_beside_stream(source, tokenizer, cache, encode, chosen, &key))?)
+    })?)
 }
 
 impl Known {

@@ -4,10 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use retune_data::{
-    Beside, DataError, FurtherPieces, LabelMap, Table, TextTokenizer, Tokenized, Wanted, encode_beside_stream,
-    words_of_text,
-};
+use retune_data::{Beside, DataError, FurtherPieces, LabelMap, Table, TextTokenizer, Tokenized, Wanted, words_of_text};
 use retune_recipe::DataPlan;
 
 use super::super::groups::column;
@@ -166,16 +163,15 @@ pub(super) fn encode(
     tokenizer: &TextTokenizer,
 ) -> Result<(Tokenized, Beside), TrainError> {
     let TaggedColumns { columns, labels } = &file.columns;
-    let encode = |table: &Table, here: &[usize]| {
+    let key = format!("{columns:?} {}", labels.key());
+    Ok(file.encode_beside(tokenizer, &key, |table, here| {
         let (words, tags) = columns.tagged(table, labels)?;
         let mut encoded = tokenizer.encode_words(&words.of_rows(here))?;
         let labels = encoded.align(&tags.of_rows(here), FurtherPieces::Ignored)?;
         encoded.tokenized.truncated = encoded.cut_words;
         let beside = label_numbers(&encoded.tokenized, &labels);
         Ok((encoded.tokenized, beside))
-    };
-    let (cache, chosen, key) = (tokenizer.cache(), file.chosen(), format!("{columns:?} {}", labels.key()));
-    Ok(file.with_source(|source| encode_beside_stream(source, tokenizer, cache, encode, chosen, &key))?)
+    })?)
 }
 
 impl WordColumns {
