@@ -159,8 +159,8 @@ fn binary() -> &'static Path {
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--workspace", "--bin", "retune"]).current_dir(root);
         build.env("LIBTORCH", root.join(".libtorch"));
-        // What the runner says of this crate is watched by build scripts of others (ring's), which would then run anew, and with
-        // them all that is above them, once here and once again in the next build.
+        // What the runner says of this crate is watched by build scripts of others (ring's), which would then run anew,
+        // and with them all that is above them, once here and once again in the next build.
         let of_this_crate = |name: &str| {
             name == "OUT_DIR" || ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start))
         };

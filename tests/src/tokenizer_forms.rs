@@ -1,9 +1,9 @@
 //! The slow forms of tokenizers against Python's `AutoTokenizer`, id by id.
 //!
 //! `tests/parity/tokenizer_forms.py` makes a model directory for each form and says what Transformers makes of it. Here
-//! each is read by [`TextTokenizer::from_directory`] and compared in three ways: the whole tokenizer, as `tokenizer.json`
-//! would hold it; the ids and types of every line at every length; and the ids that Python gives when it reads what
-//! [`TextTokenizer::save`] wrote.
+//! each is read by [`TextTokenizer::from_directory`] and compared in three ways: the whole tokenizer, as
+//! `tokenizer.json` would hold it; the ids and types of every line at every length; and the ids that Python gives when
+//! it reads what [`TextTokenizer::save`] wrote.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

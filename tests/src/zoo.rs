@@ -1,5 +1,5 @@
-//! Every architecture and head beside what Transformers computed with the same weights (`parity/zoo.py`, whose head says what
-//! its files hold).
+//! Every architecture and head beside what Transformers computed with the same weights (`parity/zoo.py`, whose head
+//! says what its files hold).
 
 use std::path::Path;
 
@@ -66,7 +66,8 @@ pub fn golden_config(path: &Path) -> Result<Value> {
     Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
 }
 
-/// Everything that the reference holds: hidden states, pooled vectors, logits, loss, and the gradient of every parameter.
+/// Everything that the reference holds: hidden states, pooled vectors, logits, loss, and the gradient of every
+/// parameter.
 ///
 /// # Errors
 /// The reference lacks something or has another shape, or the parameters differ in name.
@@ -96,7 +97,8 @@ pub fn compare(model: &Model, reference: &Reference, bounds: Bounds) -> Result<V
     let loss = loss(model.spec().kind, &output.logits, &labels, input.layout.offsets());
     compare("loss", &loss, "loss")?; // []
     comparisons.extend(gradients(model, &loss, reference, bounds)?);
-    // The same where nobody asks for hidden states, as in training: of the last layer, what the head reads is computed, and no more.
+    // The same where nobody asks for hidden states, as in training: of the last layer, what the head reads is computed,
+    // and no more.
     let logits = model.forward(&input, Mode::Train);
     comparisons.push(Comparison::absolute(
         "logits alone",

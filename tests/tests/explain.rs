@@ -1,4 +1,5 @@
-//! Integrated gradients, with every architecture: they add up to what the tokens change, and are the integral that they say.
+//! Integrated gradients, with every architecture: they add up to what the tokens change, and are the integral that they
+//! say.
 
 use std::path::Path;
 

@@ -72,7 +72,8 @@ fn wait_for(browser: &mut Browser, done: usize) {
     browser.wait(&format!("document.getElementById('count').textContent === '{done} of 40' && !state.busy"));
 }
 
-/// Enters and answers rows until so many are: Ada as the text says, Bob always "negative"; gives what was answered by row.
+/// Enters and answers rows until so many are: Ada as the text says, Bob always "negative"; gives what was answered by
+/// row.
 fn answer(browser: &mut Browser, judge: &str, from: usize, until: usize) -> Vec<(u64, usize)> {
     browser.wait("document.activeElement.id === 'name'");
     browser.type_text(judge);
@@ -215,7 +216,8 @@ fn two_runs_are_compared_and_other_tasks_are_refused() -> Result<()> {
     Ok(())
 }
 
-/// Elsewhere than on this machine's own address a token is needed; of rows without labels nothing is compared with labels.
+/// Elsewhere than on this machine's own address a token is needed; of rows without labels nothing is compared with
+/// labels.
 #[test]
 fn rows_without_labels_are_judged_too() -> Result<()> {
     let job = finished()?;

@@ -83,8 +83,8 @@ fn weight_decay_of_adapters_is_where_transformers_has_it() -> Result<()> {
     Ok(())
 }
 
-/// How many layers a list of parameters has, those that count as below them, above them, and as of a layer without bearing its
-/// number.
+/// How many layers a list of parameters has, those that count as below them, above them, and as of a layer without
+/// bearing its number.
 fn places(names: &[&str]) -> Result<String> {
     let weight = Tensor::from_slice(&[1.0]);
     let settings = GroupSettings { layer_decay: Some(0.5), ..GroupSettings::default() };

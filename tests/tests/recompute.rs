@@ -1,5 +1,5 @@
-//! Layers that are computed again in the backward pass: gradients are the same to the bit, with every architecture, and a run
-//! takes less memory.
+//! Layers that are computed again in the backward pass: gradients are the same to the bit, with every architecture, and
+//! a run takes less memory.
 
 use std::fs;
 use std::path::Path;

@@ -68,8 +68,8 @@ fn embedding_noise_is_off_in_evaluation_and_nothing_where_its_size_is_zero() -> 
     Ok(())
 }
 
-/// A model whose table of words holds, for each token of the batch, its row with the noise, computes without noise what the
-/// model itself computes with it.
+/// A model whose table of words holds, for each token of the batch, its row with the noise, computes without noise what
+/// the model itself computes with it.
 #[test]
 fn embedding_noise_is_that_of_the_word_embeddings_by_its_formula() -> Result<()> {
     let _generator = tests::generator();

@@ -62,7 +62,8 @@ fn the_same_plan_twice_gives_the_same_bytes() -> Result<()> {
     Ok(())
 }
 
-/// Whatever draws in training: with it, a run that pauses and goes on equals one that does not, and differs from a plain one.
+/// Whatever draws in training: with it, a run that pauses and goes on equals one that does not, and differs from a
+/// plain one.
 #[test]
 fn regularised_runs_go_on_as_if_they_had_not_paused() -> Result<()> {
     for setting in

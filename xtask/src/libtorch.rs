@@ -146,7 +146,8 @@ impl Environment {
     }
 }
 
-/// Finds libtorch without downloading. Gives the first that serves `device`, if any, and tells `trail` what was looked at.
+/// Finds libtorch without downloading. Gives the first that serves `device`, if any, and tells `trail` what was looked
+/// at.
 ///
 /// An unusable `LIBTORCH` is an error rather than passed over, because the user asked for it.
 pub fn find(environment: &Environment, device: Device, trail: &mut Vec<String>) -> Result<Option<Source>> {

@@ -27,7 +27,8 @@ pub fn command(repository: &Repository, arguments: &[String]) -> Result<ExitCode
     run::parity(repository, &all)
 }
 
-/// `cargo xtask bench peer` and `growth`: finds or makes the environment, builds `retune`, and becomes the script that measures.
+/// `cargo xtask bench peer` and `growth`: finds or makes the environment, builds `retune`, and becomes the script that
+/// measures.
 pub fn bench(repository: &Repository, script: &str, arguments: &[String]) -> Result<ExitCode> {
     let mut given = Vec::new();
     let mut python = None;

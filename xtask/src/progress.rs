@@ -1,4 +1,5 @@
-//! What is shown while something takes long: a line that is rewritten on a terminal, a plain line now and then elsewhere.
+//! What is shown while something takes long: a line that is rewritten on a terminal, a plain line now and then
+//! elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};

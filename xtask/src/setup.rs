@@ -33,7 +33,8 @@ pub fn command(repository: &Repository, device: Device) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes sure that libtorch for `device` is assembled and that a C++ compiler is there. Takes milliseconds where both are.
+/// Makes sure that libtorch for `device` is assembled and that a C++ compiler is there. Takes milliseconds where both
+/// are.
 pub fn provision(repository: &Repository, device: Device) -> Result<(Source, Work)> {
     let environment = Environment::read(repository);
     if let Some(source) = assemble::current(repository)

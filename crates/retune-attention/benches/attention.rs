@@ -1,5 +1,5 @@
-//! Attention's backends against each other, forward alone and with the backward pass, over sequence length, heads and the
-//! shape of the batch:
+//! Attention's backends against each other, forward alone and with the backward pass, over sequence length, heads and
+//! the shape of the batch:
 //!
 //! ```text
 //! cargo bench -p retune-attention --profile dev                      # all of it
@@ -113,8 +113,8 @@ fn heads(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// 32 sequences whose lengths differ: as they come, ordered by length as training has them, and all as long as the longest
-/// (which is what padding would compute).
+/// 32 sequences whose lengths differ: as they come, ordered by length as training has them, and all as long as the
+/// longest (which is what padding would compute).
 fn shape(criterion: &mut Criterion) {
     let mixed: Vec<usize> = (0..32).map(|i| 4 + (i * 7) % 40).collect();
     let mut sorted = mixed.clone();
@@ -141,8 +141,8 @@ fn visibility(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The table of docs/performance.md: 32 sequences, with dropout and without. Lengths that differ are spread evenly, in no
-/// order.
+/// The table of docs/performance.md: 32 sequences, with dropout and without. Lengths that differ are spread evenly, in
+/// no order.
 fn dropout(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("dropout");
     group.sample_size(15);
@@ -174,8 +174,8 @@ fn dropout_shapes() -> [(&'static str, Vec<usize>, &'static [f64]); 9] {
     ]
 }
 
-/// What stands around the products of a layer, on a hidden state of a short batch and of a long one: our kernels, and libtorch's
-/// operations one after another, whose dropout keeps a mask.
+/// What stands around the products of a layer, on a hidden state of a short batch and of a long one: our kernels, and
+/// libtorch's operations one after another, whose dropout keeps a mask.
 fn elements(criterion: &mut Criterion) {
     // As a run does, which does not hand pages back to the system.
     retune_torch::memory::keep_freed();

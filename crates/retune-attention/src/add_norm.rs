@@ -1,12 +1,13 @@
-//! What stands around each half of a post-norm layer (Vaswani et al. 2017, figure 1: "Add & Norm"), in one pass on the processor:
+//! What stands around each half of a post-norm layer (Vaswani et al. 2017, figure 1: "Add & Norm"), in one pass on the
+//! processor:
 //!
 //! ```text
 //! s = r + dropout(x)        ŝ = (s − mean(s)) / √(var(s) + ε)        y = ŝ ⊙ γ + β
 //! ```
 //!
-//! Backward, with `u = dy ⊙ γ`, over each row of `d` numbers: `ds = (u − mean(u) − ŝ · mean(u ⊙ ŝ)) / √(var(s) + ε)`, `dr = ds`,
-//! `dx = dropout(ds)`; over all rows, `dγ = Σ dy ⊙ ŝ` and `dβ = Σ dy`. Rows are shared out in blocks whose sums are added in
-//! their order, so that the result does not depend on the number of threads.
+//! Backward, with `u = dy ⊙ γ`, over each row of `d` numbers: `ds = (u − mean(u) − ŝ · mean(u ⊙ ŝ)) / √(var(s) + ε)`,
+//! `dr = ds`, `dx = dropout(ds)`; over all rows, `dγ = Σ dy ⊙ ŝ` and `dβ = Σ dy`. Rows are shared out in blocks whose
+//! sums are added in their order, so that the result does not depend on the number of threads.
 
 mod rows;
 

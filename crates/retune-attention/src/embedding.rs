@@ -34,8 +34,8 @@ impl Embedding {
         }
     }
 
-    /// As [`forward`](Self::forward); the gradient of a table without an adapter is sparse (`torch.nn.Embedding(sparse=True)`): only
-    /// the rows that occur are in it.
+    /// As [`forward`](Self::forward); the gradient of a table without an adapter is sparse
+    /// (`torch.nn.Embedding(sparse=True)`): only the rows that occur are in it.
     pub fn forward_sparse(&self, ids: &Tensor) -> Tensor {
         match &self.adapter {
             None => Tensor::embedding(&self.weight, ids, self.padding_row.unwrap_or(-1), false, true),

@@ -36,7 +36,8 @@ impl Linear {
         Self { adapter: Some(adapter), ..self }
     }
 
-    /// `x` is `[…, in]`; the result is `[…, out]`. The mode is for dropout of an adapter; without one it changes nothing.
+    /// `x` is `[…, in]`; the result is `[…, out]`. The mode is for dropout of an adapter; without one it changes
+    /// nothing.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
         match &self.adapter {
             None => self.plain(x),
@@ -87,8 +88,8 @@ impl LayerNorm {
     }
 }
 
-/// Root-mean-square normalisation (Zhang and Sennrich 2019, arXiv 1910.07467): `y = x / √(mean(x²) + ε) · γ` over the last
-/// dimension. The mean is taken in float32 at least, as `transformers` does.
+/// Root-mean-square normalisation (Zhang and Sennrich 2019, arXiv 1910.07467): `y = x / √(mean(x²) + ε) · γ` over the
+/// last dimension. The mean is taken in float32 at least, as `transformers` does.
 ///
 /// ```
 /// use retune_attention::RmsNorm;

@@ -19,7 +19,8 @@
 //! GatedFeedForward     W₂ (φ(W₁ x + b₁) ⊙ (V x + c)) + b₂                          Shazeer 2020, arXiv 2002.05202
 //! ```
 //!
-//! [`adapters`] has those of LoRA, DoRA and (IA)³, beside linear layers and embeddings; [`positions`] has those of sinusoidal and rotary positions, of T5's and ALiBi's biases and of disentangled attention.
+//! [`adapters`] has those of LoRA, DoRA and (IA)³, beside linear layers and embeddings; [`positions`] has those of
+//! sinusoidal and rotary positions, of T5's and ALiBi's biases and of disentangled attention.
 //!
 //! # An example
 //!

@@ -1,6 +1,5 @@
-//! Multi-head attention (Vaswani et al. 2017, section 3.2.2): `concat(head₁ … head_h)`, where
-//! `headᵢ = Attention(X W_Qᵢ, X W_Kᵢ, X W_Vᵢ)`. The output projection is the caller's, since architectures differ in what
-//! stands around it.
+//! Multi-head attention (Vaswani et al. 2017, section 3.2.2): `concat(head₁ … head_h)`, where `headᵢ = Attention(X
+//! W_Qᵢ, X W_Kᵢ, X W_Vᵢ)`. The output projection is the caller's, since architectures differ in what stands around it.
 
 use tch::Tensor;
 

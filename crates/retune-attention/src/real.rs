@@ -125,8 +125,8 @@ impl Real for f32 {
         value as f32
     }
 
-    /// `2ⁿ · eʳ` with `|r| ≤ ln(2)/2`, and `eʳ` by its Taylor polynomial of degree 7, whose remainder is below a tenth of a
-    /// unit in the last place. Branchless, so that the compiler vectorises it: the library's `exp` is a call.
+    /// `2ⁿ · eʳ` with `|r| ≤ ln(2)/2`, and `eʳ` by its Taylor polynomial of degree 7, whose remainder is below a tenth
+    /// of a unit in the last place. Branchless, so that the compiler vectorises it: the library's `exp` is a call.
     #[inline(always)]
     fn exp_of_negative(self) -> Self {
         // ln(2) in two parts, of which the first times n is exact.

@@ -14,8 +14,8 @@ use crate::error::DataError;
 use crate::sources::{DataSource, Fingerprint};
 use crate::tokenize::{PARTIAL, TextTokenizer, TokenStoreWriter, Tokenized};
 
-/// Raised by whatever makes other tokens of the same file: the form of the cache's files, how a data file is read, and the
-/// library, of which the version is named.
+/// Raised by whatever makes other tokens of the same file: the form of the cache's files, how a data file is read, and
+/// the library, of which the version is named.
 const VERSION: &str = "1, tokenizers 0.23.2";
 const EXTENSION: &str = "tokens";
 /// How much the files of a cache may be together, unless told otherwise.

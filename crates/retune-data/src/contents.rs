@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::error::DataError;
 use crate::sources::{DataFormat, data_files, load};
 
-/// How long ago a file must have been written to for its times to be trusted: a file system's clock may stand still for a
-/// moment, and two writes within it look like one.
+/// How long ago a file must have been written to for its times to be trusted: a file system's clock may stand still for
+/// a moment, and two writes within it look like one.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// What the files of a path held, in the order in which they are read.
@@ -87,8 +87,8 @@ impl Contents {
         &self.files
     }
 
-    /// How the files that the path names now differ from these; nothing where they hold the same bytes in the same order,
-    /// whatever they are called. A file that nobody can have written to is not read.
+    /// How the files that the path names now differ from these; nothing where they hold the same bytes in the same
+    /// order, whatever they are called. A file that nobody can have written to is not read.
     ///
     /// # Errors
     ///

@@ -52,8 +52,9 @@ pub fn encode_stream(
     })
 }
 
-/// As [`encode_stream`], of texts any token of which may be masked: sequences as those of [`TextTokenizer::encode_blocks`] or
-/// [`TextTokenizer::encode_lines`] of all texts, or of `chosen` ones: their places among all, ascending.
+/// As [`encode_stream`], of texts any token of which may be masked: sequences as those of
+/// [`TextTokenizer::encode_blocks`] or [`TextTokenizer::encode_lines`] of all texts, or of `chosen` ones: their places
+/// among all, ascending.
 ///
 /// # Errors
 ///
@@ -97,8 +98,8 @@ pub fn encode_maskable_stream(
     })
 }
 
-/// As [`encode_stream`], of sequences that have numbers beside them: `encode` makes both of the rows of a table, of which it is
-/// given the `chosen` ones alone (their places among all, ascending), or all.
+/// As [`encode_stream`], of sequences that have numbers beside them: `encode` makes both of the rows of a table, of
+/// which it is given the `chosen` ones alone (their places among all, ascending), or all.
 ///
 /// # Errors
 ///

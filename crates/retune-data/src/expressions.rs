@@ -1,8 +1,8 @@
 //! A filter of rows, and columns computed from others, in the Common Expression Language (CEL, <https://cel.dev>).
 //!
-//! CEL rather than SQL or the expressions of polars: it looks at one row at a time, so that a stream of tables gives the same
-//! as the whole; its order of a text and a number is an error, and what of its equality is not is refused here; and polars' lazy engine,
-//! which its SQL needs, would bring ninety crates.
+//! CEL rather than SQL or the expressions of polars: it looks at one row at a time, so that a stream of tables gives
+//! the same as the whole; its order of a text and a number is an error, and what of its equality is not is refused
+//! here; and polars' lazy engine, which its SQL needs, would bring ninety crates.
 
 mod names;
 mod row;
@@ -52,12 +52,13 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
 impl Expressions {
     /// A filter, which is true or false of each row, and computed columns as `NAME = EXPRESSION`.
     ///
-    /// In an expression, a column's name stands for its value in the row: a text (numbers too are what the file has written:
-    /// `double(score) > 0.5`), a list of texts where the task reads the column as one, or null where it is empty; `a.b` is
-    /// a nested field, and `row["any name"]` a column whose name is none of CEL. What CEL has is there (`==`, `&&`, `in`,
-    /// `? :`, `size`, `contains`, `startsWith`, `matches`, `exists`, …), with its extensions for strings (`lowerAscii`, `replace`,
-    /// `split`, `join`, `trim`, …), lists and mathematics. All expressions read what the file has: a computed column may replace
-    /// one of the same name, and is not seen by the filter or by other columns.
+    /// In an expression, a column's name stands for its value in the row: a text (numbers too are what the file has
+    /// written: `double(score) > 0.5`), a list of texts where the task reads the column as one, or null where it is
+    /// empty; `a.b` is a nested field, and `row["any name"]` a column whose name is none of CEL. What CEL has is there
+    /// (`==`, `&&`, `in`, `? :`, `size`, `contains`, `startsWith`, `matches`, `exists`, …), with its extensions for
+    /// strings (`lowerAscii`, `replace`, `split`, `join`, `trim`, …), lists and mathematics. All expressions read what
+    /// the file has: a computed column may replace one of the same name, and is not seen by the filter or by other
+    /// columns.
     ///
     /// ```
     /// let filter = "size(text) > 3 && label in ['good', 'bad']";
@@ -67,8 +68,8 @@ impl Expressions {
     ///
     /// # Errors
     ///
-    /// [`DataError::Expression`] for each that is not CEL, compares a column with what is not a text, or names a column that another
-    /// computed one has.
+    /// [`DataError::Expression`] for each that is not CEL, compares a column with what is not a text, or names a column
+    /// that another computed one has.
     pub fn new(filter: Option<&str>, computed: &[String]) -> Result<Self, DataError> {
         let mut problems = Vec::new();
         let filter = filter.map(|source| Expression::new("data.filter".to_owned(), source)).transpose();

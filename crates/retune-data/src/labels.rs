@@ -17,8 +17,8 @@ pub struct LabelMap {
 
 impl LabelMap {
     /// The classes of a training file: as numbers if every name is an integer, else by Unicode code points, so that the
-    /// ids do not hang on the order of the rows. Where the file itself names classes that its column numbers, those, in their
-    /// order.
+    /// ids do not hang on the order of the rows. Where the file itself names classes that its column numbers, those, in
+    /// their order.
     ///
     /// # Errors
     ///

@@ -51,8 +51,8 @@ impl Sampler {
         self
     }
 
-    /// At most so many rows of each class, drawn by seed; of a class that has fewer, all. Fewer rows are part of more, and what
-    /// is drawn of a class does not hang on the others. `class` gives a row's class.
+    /// At most so many rows of each class, drawn by seed; of a class that has fewer, all. Fewer rows are part of more,
+    /// and what is drawn of a class does not hang on the others. `class` gives a row's class.
     #[must_use]
     pub fn per_class(mut self, count: usize, seed: u64, class: impl Fn(usize) -> usize) -> Self {
         let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();

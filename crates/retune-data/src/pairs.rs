@@ -16,9 +16,9 @@ pub struct Pair {
 }
 
 /// For each row, in their order, `each` times a partner of its class and one of another (Tunstall et al. 2022, arXiv
-/// 2209.11055; SetFit's `num_iterations` counts so too): each is drawn uniformly from all that there are, by ChaCha8 under
-/// the seed and the row's place, so that a pair may come more than once. No row is its own partner. A row whose class has no
-/// other has no positive pairs; where there is one class, there are no negative ones.
+/// 2209.11055; SetFit's `num_iterations` counts so too): each is drawn uniformly from all that there are, by ChaCha8
+/// under the seed and the row's place, so that a pair may come more than once. No row is its own partner. A row whose
+/// class has no other has no positive pairs; where there is one class, there are no negative ones.
 ///
 /// `labels` gives the class of each row. At most `2 · each · n` pairs.
 pub fn contrastive_pairs(labels: &[u32], each: usize, seed: u64) -> Vec<Pair> {

@@ -8,8 +8,8 @@ use polars::prelude::*;
 use crate::error::DataError;
 use crate::write::{OutputColumn, OutputValues};
 
-/// The columns of texts and of numbers of a Parquet file, in order: a missing text is empty, a missing number not a number.
-/// Columns of lists are left out.
+/// The columns of texts and of numbers of a Parquet file, in order: a missing text is empty, a missing number not a
+/// number. Columns of lists are left out.
 ///
 /// # Errors
 ///

@@ -61,8 +61,9 @@ impl TextTokenizer {
     /// # Errors
     ///
     /// Those of [`TextTokenizer::from_file`]; [`DataError::NoTokenizer`], [`DataError::TokenizerPartMissing`],
-    /// [`DataError::TokenizerJsonMissing`], [`DataError::TokenizerForm`] (only Python reads it), [`DataError::Json`], [`DataError::TokenizerSetting`],
-    /// [`DataError::VocabularyLacks`], [`DataError::SentencePiece`] and [`DataError::TokenizerRefused`].
+    /// [`DataError::TokenizerJsonMissing`], [`DataError::TokenizerForm`] (only Python reads it), [`DataError::Json`],
+    /// [`DataError::TokenizerSetting`], [`DataError::VocabularyLacks`], [`DataError::SentencePiece`] and
+    /// [`DataError::TokenizerRefused`].
     pub fn from_directory(directory: &Path, max_length: usize) -> Result<Self, DataError> {
         let file = directory.join(TOKENIZER_FILE);
         let mut read = if file.exists() {
@@ -123,8 +124,8 @@ impl TextTokenizer {
     ///
     /// # Errors
     ///
-    /// [`DataError::Tokenize`] where the tokenizer has no way to write a text (no token for unknown words), or types that
-    /// are no bytes.
+    /// [`DataError::Tokenize`] where the tokenizer has no way to write a text (no token for unknown words), or types
+    /// that are no bytes.
     pub fn encode(&self, texts: &[Text]) -> Result<Tokenized, DataError> {
         let tokenized = self.encode_from(0, texts)?;
         tell_of_truncated(&tokenized);

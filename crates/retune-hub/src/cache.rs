@@ -1,7 +1,8 @@
-//! The Hugging Face cache: `models--org--name/{refs,snapshots,blobs}`, and `datasets--org--name` likewise, as `huggingface_hub` lays it out.
+//! The Hugging Face cache: `models--org--name/{refs,snapshots,blobs}`, and `datasets--org--name` likewise, as
+//! `huggingface_hub` lays it out.
 //!
-//! `refs/<revision>` holds a commit hash; `snapshots/<commit>/` holds the files, mostly links into `blobs/`. A full commit
-//! hash has no file under `refs`.
+//! `refs/<revision>` holds a commit hash; `snapshots/<commit>/` holds the files, mostly links into `blobs/`. A full
+//! commit hash has no file under `refs`.
 
 use std::path::{Path, PathBuf};
 

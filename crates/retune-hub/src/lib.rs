@@ -1,6 +1,7 @@
 //! Where model files and data sets come from: a folder, the Hugging Face cache, the Hub, a mirror.
 //!
-//! [`resolve_model`] turns a name into a directory that holds every file a model needs, and asks the sources in this order:
+//! [`resolve_model`] turns a name into a directory that holds every file a model needs, and asks the sources in this
+//! order:
 //!
 //! 1. a folder of that name;
 //! 2. the Hugging Face cache, in the layout that Python's `huggingface_hub` writes and reads. What is complete there is

@@ -1,8 +1,8 @@
 //! The first question to the Hub: what a repository's revision stands for, and whether the Hub is there at all.
 //!
-//! hf-hub has no time limit and keeps the headers of a refusal to itself, and both matter here: a start must not hang on a
-//! Hub that never answers, and the header `x-error-code` tells a missing revision from a missing model. So this one
-//! request is made here; the files are hf-hub's.
+//! hf-hub has no time limit and keeps the headers of a refusal to itself, and both matter here: a start must not hang
+//! on a Hub that never answers, and the header `x-error-code` tells a missing revision from a missing model. So this
+//! one request is made here; the files are hf-hub's.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;

@@ -1,8 +1,8 @@
 //! The Hub: which files to take, and the order in which they come to lie in the cache.
 //!
-//! A revision is resolved once, to a commit, and every file is taken at that commit, so that a push in between cannot mix
-//! two versions. The branch's entry under `refs` moves last: a download that breaks off leaves the cache meaning what it
-//! meant, with some files more.
+//! A revision is resolved once, to a commit, and every file is taken at that commit, so that a push in between cannot
+//! mix two versions. The branch's entry under `refs` moves last: a download that breaks off leaves the cache meaning
+//! what it meant, with some files more.
 
 use crate::cache::CachedRepository;
 use crate::files::{self, CONFIG, INDEX, OPTIONAL, PICKLES, TOKENIZER, WEIGHTS};

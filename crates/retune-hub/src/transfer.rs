@@ -1,8 +1,8 @@
 //! Files from the Hub into its cache, through hf-hub, watched and verified.
 //!
-//! hf-hub waits for ever, trusts what arrives, and gives up for good on a partial file that is too long. So it runs on a
-//! thread that is watched for standstill, a partial file that cannot be resumed is removed first, and each file is compared
-//! with the size and the digest that the Hub announced before it counts as there.
+//! hf-hub waits for ever, trusts what arrives, and gives up for good on a partial file that is too long. So it runs on
+//! a thread that is watched for standstill, a partial file that cannot be resumed is removed first, and each file is
+//! compared with the size and the digest that the Hub announced before it counts as there.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

@@ -1,8 +1,10 @@
-//! Time and memory of looking for duplicates and leakage among a million short rows (or as many as the first argument says):
+//! Time and memory of looking for duplicates and leakage among a million short rows (or as many as the first argument
+//! says):
 //!
 //! `cargo run -p retune-inspect --example million_rows`
 //!
-//! Rows are drawn sentences of 6 to 14 words; one in fifty is a copy of an earlier one with a word changed, one in fifty to the letter.
+//! Rows are drawn sentences of 6 to 14 words; one in fifty is a copy of an earlier one with a word changed, one in
+//! fifty to the letter.
 
 use std::time::Instant;
 

@@ -1,5 +1,6 @@
-//! The area under the ROC curve with its interval by DeLong's method (E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, "Comparing the
-//! areas under two or more correlated receiver operating characteristic curves", 1988), computed from ranks as X. Sun and W. Xu (2014).
+//! The area under the ROC curve with its interval by DeLong's method (E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson,
+//! "Comparing the areas under two or more correlated receiver operating characteristic curves", 1988), computed from
+//! ranks as X. Sun and W. Xu (2014).
 
 /// An area and its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,8 +6,8 @@ use crate::duplicates::groups;
 use crate::finding::{Finding, FoundRow, Kind, Severity, percent, rows};
 use crate::fingerprints::Fingerprints;
 
-/// Which labels of equal (normalised) texts differ, over all data sets together. `labels` stand beside the rows of `prints`, `None` where
-/// there is none, and `name` gives each a name.
+/// Which labels of equal (normalised) texts differ, over all data sets together. `labels` stand beside the rows of
+/// `prints`, `None` where there is none, and `name` gives each a name.
 pub fn conflicting_labels(
     prints: &Fingerprints,
     labels: &[Option<u32>],

@@ -85,7 +85,8 @@ impl Matches {
         }
     }
 
-    /// What is to be said of repetitions within data sets. `holds_out` says that validation rows are drawn from the training file.
+    /// What is to be said of repetitions within data sets. `holds_out` says that validation rows are drawn from the
+    /// training file.
     pub fn duplicate_findings(&self, prints: &Fingerprints, holds_out: bool) -> Vec<Finding> {
         let of_split = |split: Split| {
             let found: Vec<&Match> = self.within.iter().filter(|found| prints.row(found.row).split == split).collect();

@@ -109,7 +109,8 @@ impl DenseRows {
         self
     }
 
-    /// Each column less its mean and divided by its standard deviation over all rows; a column that is constant becomes 0.
+    /// Each column less its mean and divided by its standard deviation over all rows; a column that is constant becomes
+    /// 0.
     #[must_use]
     pub fn standardized(mut self) -> Self {
         for mut column in self.values.columns_mut() {

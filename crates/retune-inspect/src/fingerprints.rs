@@ -1,9 +1,11 @@
-//! What is kept of each row to find rows that are alike: hashes in place of texts, so that millions of rows fit into memory.
+//! What is kept of each row to find rows that are alike: hashes in place of texts, so that millions of rows fit into
+//! memory.
 //!
-//! Near duplicates are found by MinHash (A. Z. Broder, "On the resemblance and containment of documents", 1997): of the set of a text's
-//! shingles, each of many hash functions keeps the smallest value, and two sets agree on one with the probability of their Jaccard
-//! similarity. Values are banded (A. Rajaraman, J. Leskovec, J. D. Ullman, "Mining of massive datasets", chapter 3): two rows are
-//! candidates where all `VALUES` of one of `BANDS` bands agree, with probability 1 − (1 − J⁵)²⁴: 0.99 at J = 0.7, 0.22 at 0.4.
+//! Near duplicates are found by MinHash (A. Z. Broder, "On the resemblance and containment of documents", 1997): of the
+//! set of a text's shingles, each of many hash functions keeps the smallest value, and two sets agree on one with the
+//! probability of their Jaccard similarity. Values are banded (A. Rajaraman, J. Leskovec, J. D. Ullman, "Mining of
+//! massive datasets", chapter 3): two rows are candidates where all `VALUES` of one of `BANDS` bands agree, with
+//! probability 1 − (1 − J⁵)²⁴: 0.99 at J = 0.7, 0.22 at 0.4.
 //!
 //! A row takes 112 bytes.
 
@@ -108,14 +110,16 @@ fn print_of(text: &str) -> Print {
     Print { exact: hash(text.as_bytes()), normal: hash(normal.as_bytes()), bands }
 }
 
-/// SipHash under a fixed key: of ten million different texts two are equal with a chance of one in four hundred thousand.
+/// SipHash under a fixed key: of ten million different texts two are equal with a chance of one in four hundred
+/// thousand.
 fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
     hasher.finish()
 }
 
-/// The different runs of four characters, ascending. A run of characters of 16 bits is its own number; any other is hashed.
+/// The different runs of four characters, ascending. A run of characters of 16 bits is its own number; any other is
+/// hashed.
 pub(crate) fn shingles(normal: &str) -> Vec<u64> {
     let characters: Vec<u32> = normal.chars().map(u32::from).collect();
     let number = |run: &[u32]| {

@@ -7,8 +7,9 @@ use crate::probabilities::Probabilities;
 use crate::threads;
 use retune_random::{Purpose, Random};
 
-/// Of each row the fold, `0..folds`: the rows of each class in an order drawn by `seed` are dealt out one by one, each class beginning
-/// where the one before it ended; so the sizes of folds, and of each class in them, differ by no more than one.
+/// Of each row the fold, `0..folds`: the rows of each class in an order drawn by `seed` are dealt out one by one, each
+/// class beginning where the one before it ended; so the sizes of folds, and of each class in them, differ by no more
+/// than one.
 ///
 /// # Errors
 /// There are fewer than two folds, or fewer rows than folds; a label is no class.
@@ -32,8 +33,8 @@ pub fn stratified_folds(labels: &[usize], classes: usize, folds: usize, seed: u6
     Ok(fold_of)
 }
 
-/// The probabilities that a regression gives each row where it was fitted on the rows of the other folds: `[n, c]`. Folds are fitted
-/// on all cores.
+/// The probabilities that a regression gives each row where it was fitted on the rows of the other folds: `[n, c]`.
+/// Folds are fitted on all cores.
 ///
 /// # Errors
 /// As [`LogisticRegression::fit`] for any of the folds.

@@ -1,13 +1,15 @@
-//! Confident learning: which labels are likely wrong, judged by the probabilities of a model that has not seen them (C. Northcutt,
-//! L. Jiang, I. Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021). The reference is `cleanlab` 2.9.
+//! Confident learning: which labels are likely wrong, judged by the probabilities of a model that has not seen them (C.
+//! Northcutt, L. Jiang, I. Chuang, "Confident learning: estimating uncertainty in dataset labels", 2021). The reference
+//! is `cleanlab` 2.9.
 //!
 //! Notation: `n` rows, `c` classes, p̂(k | x) the out-of-fold probability of class k, ỹ the given label.
 //!
 //! 1. The threshold of a class is its mean self-confidence: t_k = mean of p̂(k | x) over the rows with ỹ = k.
-//! 2. A row counts as one of class k where p̂(k | x) ≥ t_k; where that is so of several, of the likeliest class; where of none, of none.
-//!    The *confident joint* C\[i\]\[k\] is how many rows of the label i count as k; it is scaled so that its rows sum to the labels' counts.
-//! 3. By noise rate: of the label i, for each other class k, the C\[i\]\[k\] rows of the largest p̂(k | x) − p̂(i | x) are issues, save those
-//!    whose likeliest class is the given one.
+//! 2. A row counts as one of class k where p̂(k | x) ≥ t_k; where that is so of several, of the likeliest class; where
+//!    of none, of none. The *confident joint* C\[i\]\[k\] is how many rows of the label i count as k; it is scaled so
+//!    that its rows sum to the labels' counts.
+//! 3. By noise rate: of the label i, for each other class k, the C\[i\]\[k\] rows of the largest p̂(k | x) − p̂(i | x)
+//!    are issues, save those whose likeliest class is the given one.
 //!
 //! Rows of equal margins are taken in their order, where `cleanlab` takes them as numpy's sort leaves them.
 
@@ -65,7 +67,8 @@ pub fn confident_thresholds(labels: &[usize], probabilities: &Probabilities) -> 
     Ok(sums.into_iter().zip(counts).map(mean).collect())
 }
 
-/// The confident joint, `[c, c]`, scaled to the counts of the given labels; each class has at least one right row before that.
+/// The confident joint, `[c, c]`, scaled to the counts of the given labels; each class has at least one right row
+/// before that.
 ///
 /// # Errors
 /// As [`confident_thresholds`].
@@ -178,8 +181,8 @@ fn joint_of(labels: &[usize], counted: &[Option<usize>], classes: usize) -> Vec<
     joint.iter().map(|row| round_keeping_sum(row)).collect()
 }
 
-/// Rounded so that the sum is the rounded sum: what lacks is added to those that lost most, and what is too much taken from those
-/// that gained most (`cleanlab.internal.util.round_preserving_sum`).
+/// Rounded so that the sum is the rounded sum: what lacks is added to those that lost most, and what is too much taken
+/// from those that gained most (`cleanlab.internal.util.round_preserving_sum`).
 fn round_keeping_sum(values: &[f64]) -> Vec<u64> {
     let mut rounded: Vec<f64> = values.iter().map(|value| value.round_ties_even()).collect();
     let wanted = values.iter().sum::<f64>().round_ties_even();

@@ -1,6 +1,6 @@
-//! The limited-memory BFGS method (J. Nocedal, "Updating quasi-Newton matrices with limited storage", 1980) with a line search
-//! for the weak Wolfe conditions by bisection (A. S. Lewis and M. L. Overton, "Nonsmooth optimization via quasi-Newton methods",
-//! 2013, algorithm 2.6). For smooth convex functions.
+//! The limited-memory BFGS method (J. Nocedal, "Updating quasi-Newton matrices with limited storage", 1980) with a line
+//! search for the weak Wolfe conditions by bisection (A. S. Lewis and M. L. Overton, "Nonsmooth optimization via
+//! quasi-Newton methods", 2013, algorithm 2.6). For smooth convex functions.
 
 use std::collections::VecDeque;
 

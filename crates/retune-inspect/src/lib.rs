@@ -1,5 +1,5 @@
-//! What is wrong with data before it is trained on: each check is a file, takes plain values, and gives [`Finding`]s, which are plain
-//! records.
+//! What is wrong with data before it is trained on: each check is a file, takes plain values, and gives [`Finding`]s,
+//! which are plain records.
 //!
 //! | file | what it finds |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | [`label_errors`] | labels that are likely wrong, by confident learning; equal to `cleanlab` |
 //! | [`shift`] | whether a classifier tells two data sets apart ([`auc`]), and by which words |
 //!
-//! Classifiers of their own for this, and for baselines: [`linear`] (multinomial logistic regression) on [`features`] or on [`tfidf`], judged by
-//! [`folds`]; equal to scikit-learn.
+//! Classifiers of their own for this, and for baselines: [`linear`] (multinomial logistic regression) on [`features`]
+//! or on [`tfidf`], judged by [`folds`]; equal to scikit-learn.
 //!
 //! Of rows that are compared with each other, hashes are kept in place of texts: 112 bytes a row.
 

@@ -1,9 +1,11 @@
 //! Multinomial logistic regression with an L2 penalty, as scikit-learn's `LogisticRegression` (solver `lbfgs`).
 //!
-//! Notation: `n` rows, `d` features, `c` classes, weights W `[k, d]` and intercepts b `[k]`, where k = c, but k = 1 where c = 2.
+//! Notation: `n` rows, `d` features, `c` classes, weights W `[k, d]` and intercepts b `[k]`, where k = c, but k = 1
+//! where c = 2.
 //!
-//! Minimises Σᵢ −log p(yᵢ | xᵢ) + ‖W‖² / (2C), with p the softmax of W x + b, or of two classes its logistic function for the second.
-//! Intercepts are not penalised. scikit-learn stops at a gradient of the mean loss below `tol`; so does this.
+//! Minimises Σᵢ −log p(yᵢ | xᵢ) + ‖W‖² / (2C), with p the softmax of W x + b, or of two classes its logistic function
+//! for the second. Intercepts are not penalised. scikit-learn stops at a gradient of the mean loss below `tol`; so does
+//! this.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -122,8 +124,8 @@ impl FittedRegression {
         Ok(Probabilities::of(values, self.classes))
     }
 
-    /// What each feature adds to the logit of a class for every unit of it: `[d]`; of two classes, the first's are the second's with
-    /// the other sign. `None` for a class that had no rows.
+    /// What each feature adds to the logit of a class for every unit of it: `[d]`; of two classes, the first's are the
+    /// second's with the other sign. `None` for a class that had no rows.
     pub fn weights(&self, class: usize) -> Option<Vec<f64>> {
         let output = self.present.iter().position(|present| *present == class)?;
         Some(match (self.weights.nrows(), output) {

@@ -10,8 +10,8 @@ use crate::threads;
 /// The similarity from which on two texts are nearly alike, where nobody says another.
 pub const NEAR: f64 = 0.7;
 
-/// Of one band's equal rows each is compared with so many from the front and so many before it, lest a form letter sent a hundred
-/// thousand times be compared with itself five thousand million times.
+/// Of one band's equal rows each is compared with so many from the front and so many before it, lest a form letter sent
+/// a hundred thousand times be compared with itself five thousand million times.
 const COMPARED: usize = 32;
 
 /// For each row that is nearly alike another that stands before it, the row most like it.
@@ -25,8 +25,8 @@ pub struct NearRows {
     pub in_validation: HashMap<usize, (usize, f64)>,
 }
 
-/// The rows, ascending, that share a band with another: those whose texts [`near_rows`] wants. Of rows with the same normalised text
-/// it is the first.
+/// The rows, ascending, that share a band with another: those whose texts [`near_rows`] wants. Of rows with the same
+/// normalised text it is the first.
 pub fn near_candidates(prints: &Fingerprints) -> Vec<usize> {
     let first = first_of_each_text(prints);
     let shared = threads::map(BANDS, |band| {

@@ -2,9 +2,9 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The text in Unicode's form NFKC and in lower case, of its letters and digits with single spaces between words: case, widths of
-/// characters, white space and punctuation do not count. A text of punctuation alone stays as it is, trimmed, since nothing would be
-/// left of it.
+/// The text in Unicode's form NFKC and in lower case, of its letters and digits with single spaces between words: case,
+/// widths of characters, white space and punctuation do not count. A text of punctuation alone stays as it is, trimmed,
+/// since nothing would be left of it.
 pub fn normalized(text: &str) -> String {
     let mut normal = String::with_capacity(text.len());
     let mut push = |c: char| {

@@ -132,8 +132,9 @@ fn is_control(c: char) -> bool {
         || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{fff9}'..='\u{fffc}')
 }
 
-/// Two or three characters that stand for the bytes of one in UTF-8, read as Windows-1252: a lead byte's character, and then those of
-/// bytes from 80 to BF. In texts of people such pairs are next to none, since the second is a sign and not a letter.
+/// Two or three characters that stand for the bytes of one in UTF-8, read as Windows-1252: a lead byte's character, and
+/// then those of bytes from 80 to BF. In texts of people such pairs are next to none, since the second is a sign and
+/// not a letter.
 fn is_mojibake(text: &str) -> bool {
     let mut before = ' ';
     let mut letters_before = false;

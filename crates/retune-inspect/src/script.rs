@@ -110,7 +110,8 @@ impl Script {
     }
 }
 
-/// How many words a text has: runs without white space that hold a letter or a digit, and of scripts without spaces every letter.
+/// How many words a text has: runs without white space that hold a letter or a digit, and of scripts without spaces
+/// every letter.
 pub fn words(text: &str) -> usize {
     let of_run = |run: &str| {
         let apart = run.chars().filter(|c| !Script::of(*c).has_spaces()).count();

@@ -1,5 +1,5 @@
-//! Whether two data sets are alike: a classifier is asked to tell them apart (D. Lopez-Paz and M. Oquab, "Revisiting classifier two-sample
-//! tests", 2017). An area under its curve of 1/2 means that it cannot.
+//! Whether two data sets are alike: a classifier is asked to tell them apart (D. Lopez-Paz and M. Oquab, "Revisiting
+//! classifier two-sample tests", 2017). An area under its curve of 1/2 means that it cannot.
 
 use crate::auc::{Area, area_under_curve};
 use crate::error::InspectError;
@@ -12,8 +12,9 @@ use crate::tfidf::{Terms, Tfidf};
 const FOLDS: usize = 5;
 /// Fewer rows say nothing.
 pub const FEWEST_ROWS: usize = 20;
-/// Areas from which on data are said to differ, and to differ much. Where a share s of the rows comes from another source, and these are told
-/// every time and the others never, the area is (1 + s)/2: one row in ten, and every second one.
+/// Areas from which on data are said to differ, and to differ much. Where a share s of the rows comes from another
+/// source, and these are told every time and the others never, the area is (1 + s)/2: one row in ten, and every second
+/// one.
 const DIFFERS: f64 = 0.55;
 const DIFFERS_MUCH: f64 = 0.75;
 /// Words that are named.
@@ -34,8 +35,8 @@ pub struct Shift {
     pub scores: Vec<f64>,
 }
 
-/// Tells the texts of training rows from those of other rows: five folds, by seed. `features`, where there are any, are those of the training
-/// rows and then of the others.
+/// Tells the texts of training rows from those of other rows: five folds, by seed. `features`, where there are any, are
+/// those of the training rows and then of the others.
 ///
 /// # Errors
 /// Fewer than five rows on either side; features are not as many as texts.
@@ -72,7 +73,8 @@ pub fn shift<S: AsRef<str> + Sync>(
 
 type Words = Vec<(String, f64)>;
 
-/// Words by what they add to the logit of an average row of the one side more than of the other: coefficient · difference of means.
+/// Words by what they add to the logit of an average row of the one side more than of the other: coefficient ·
+/// difference of means.
 fn telling_words(
     regression: &LogisticRegression,
     rows: &Features,

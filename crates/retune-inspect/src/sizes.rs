@@ -2,9 +2,11 @@
 
 use crate::finding::{Finding, FoundRow, Kind, Severity, Split, percent, rows};
 
-/// Fewer rows of a class are too few to learn it by plain fine-tuning (Mosbach et al. 2021 find runs of so few rows to hang on chance).
+/// Fewer rows of a class are too few to learn it by plain fine-tuning (Mosbach et al. 2021 find runs of so few rows to
+/// hang on chance).
 const FEW: usize = 8;
-/// Fewer rows in validation or test measure a class to no better than a quarter: the 95 % interval of a share of 1/2 of 16 rows.
+/// Fewer rows in validation or test measure a class to no better than a quarter: the 95 % interval of a share of 1/2 of
+/// 16 rows.
 const FEW_TO_MEASURE: usize = 16;
 
 /// The labels of the rows of all data sets.
@@ -50,7 +52,8 @@ impl ClassSizes {
         self.counts.iter().find(|(of, _)| *of == split).map(|(_, counts)| counts.of_class.as_slice())
     }
 
-    /// What is to be said of the sizes. `holds_out` says that validation rows are still to be drawn from the training rows.
+    /// What is to be said of the sizes. `holds_out` says that validation rows are still to be drawn from the training
+    /// rows.
     pub fn findings(&self, holds_out: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
         let Some((_, train)) = self.counts.iter().find(|(split, _)| *split == Split::Train) else { return findings };

@@ -1,10 +1,11 @@
 //! Counts of words weighed by how rare they are, as scikit-learn's `TfidfVectorizer` with its defaults.
 //!
-//! A word is two or more word characters (`\b\w\w+\b`), in lower case. A row's value for a term t that occurs f times in it is
-//! f · (log((1 + n) / (1 + n_t)) + 1), with n rows of which n_t have the term, and then the row is divided by its Euclidean length.
+//! A word is two or more word characters (`\b\w\w+\b`), in lower case. A row's value for a term t that occurs f times
+//! in it is f · (log((1 + n) / (1 + n_t)) + 1), with n rows of which n_t have the term, and then the row is divided by
+//! its Euclidean length.
 //!
-//! One deviation: a combining mark that Unicode calls alphabetic (vowel signs of Indic scripts) is a word character here, as in every other
-//! tool, and not in Python's `re`.
+//! One deviation: a combining mark that Unicode calls alphabetic (vowel signs of Indic scripts) is a word character
+//! here, as in every other tool, and not in Python's `re`.
 
 use std::collections::HashMap;
 

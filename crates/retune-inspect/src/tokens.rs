@@ -1,4 +1,5 @@
-//! What the model's tokenizer makes of the texts: their lengths, what is cut, what it does not know, and what it breaks up, by script.
+//! What the model's tokenizer makes of the texts: their lengths, what is cut, what it does not know, and what it breaks
+//! up, by script.
 
 use crate::finding::{Finding, FoundRow, Kind, Severity, Split, percent, rows};
 use crate::script::{Script, words};

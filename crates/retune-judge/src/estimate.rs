@@ -6,14 +6,15 @@
 //! *By chance and by stratum*: Σ (N[h]/N) ȳ[h], with the variance Σ (N[h]/N)² (1 − m[h]/N[h]) s²[h] / m[h], where s² is
 //! p̃ (1 − p̃), p̃ being the stratum's mean drawn towards the whole's by one row. By chance there is one stratum.
 //!
-//! *By uncertainty*, the difference estimator (C.-E. Särndal, B. Swensson and J. Wretman, "Model assisted survey sampling",
-//! 1992, section 6.3): (Σ c over all rows + Σ (y − c)/π over those judged) / N, which is Horvitz and Thompson's where c = 0,
-//! and unbiased whatever c is. Its variance is that of J. Hájek ("Asymptotic theory of rejective sampling", Annals of
-//! Mathematical Statistics 35, 1964) with the factor m/(m − 1) of Deville, and 1/m² more, as though one more row of mean
-//! weight were a surprise: where no surprise was seen among a few rows it must not be taken for impossible.
+//! *By uncertainty*, the difference estimator (C.-E. Särndal, B. Swensson and J. Wretman, "Model assisted survey
+//! sampling", 1992, section 6.3): (Σ c over all rows + Σ (y − c)/π over those judged) / N, which is Horvitz and
+//! Thompson's where c = 0, and unbiased whatever c is. Its variance is that of J. Hájek ("Asymptotic theory of
+//! rejective sampling", Annals of Mathematical Statistics 35, 1964) with the factor m/(m − 1) of Deville, and 1/m²
+//! more, as though one more row of mean weight were a surprise: where no surprise was seen among a few rows it must not
+//! be taken for impossible.
 //!
-//! *Intervals* are Wilson's of the effective number of rows, p (1 − p) / variance; where nothing varies, (Σ w)² / Σ w² with
-//! w = 1/π (L. Kish, "Survey sampling", 1965), divided by 1 − m/N.
+//! *Intervals* are Wilson's of the effective number of rows, p (1 − p) / variance; where nothing varies, (Σ w)² / Σ w²
+//! with w = 1/π (L. Kish, "Survey sampling", 1965), divided by 1 − m/N.
 
 use retune_metrics::{MetricError, wilson_interval};
 use serde::{Deserialize, Serialize};
@@ -66,8 +67,8 @@ pub struct Estimate {
     pub unseen: f64,
 }
 
-/// The share of all rows, from what is judged of some. Observations that are a part of those drawn must be a part by chance,
-/// as the order of the draw makes them.
+/// The share of all rows, from what is judged of some. Observations that are a part of those drawn must be a part by
+/// chance, as the order of the draw makes them.
 ///
 /// # Errors
 ///

@@ -13,8 +13,8 @@ pub struct Item {
     pub label: Option<String>,
     /// What the model says of it: a class, or a line of whatever else.
     pub prediction: String,
-    /// How sure the model is of each class, in the order of [`StudySettings::classes`](crate::StudySettings::classes), from 0
-    /// to 1; none where the task has no classes.
+    /// How sure the model is of each class, in the order of [`StudySettings::classes`](crate::StudySettings::classes),
+    /// from 0 to 1; none where the task has no classes.
     pub confidences: Vec<f64>,
     /// What the other run's model says of it, where two are compared.
     pub against: Option<String>,

@@ -1,10 +1,10 @@
 //! Which rows are drawn, and how likely each was to be.
 //!
 //! Notation: `N` rows, `n` of them drawn, `π` the probability that a row is among them. In all designs every row has
-//! π > 0 and exactly n are drawn, so that Σ π = n and weights 1/π make estimates unbiased (D. G. Horvitz and D. J. Thompson,
-//! "A generalization of sampling without replacement from a finite universe", Journal of the American Statistical Association
-//! 47, 1952). Rows come in the order in which they are to be judged, such that whoever stops early has judged a sample of
-//! the same design with fewer rows.
+//! π > 0 and exactly n are drawn, so that Σ π = n and weights 1/π make estimates unbiased (D. G. Horvitz and D. J.
+//! Thompson, "A generalization of sampling without replacement from a finite universe", Journal of the American
+//! Statistical Association 47, 1952). Rows come in the order in which they are to be judged, such that whoever stops
+//! early has judged a sample of the same design with fewer rows.
 
 use retune_random::Random;
 
@@ -65,8 +65,8 @@ pub fn draw(frame: Frame<'_>, rows: usize, seed: u64) -> Result<Vec<Drawn>, Judg
     }
 }
 
-/// Systematic sampling with unequal probabilities of rows in random order: H. O. Hartley and J. N. K. Rao, "Sampling with
-/// unequal probabilities and without replacement", Annals of Mathematical Statistics 33 (1962).
+/// Systematic sampling with unequal probabilities of rows in random order: H. O. Hartley and J. N. K. Rao, "Sampling
+/// with unequal probabilities and without replacement", Annals of Mathematical Statistics 33 (1962).
 fn by_size(sizes: &[f64], rows: usize, random: &mut Random) -> Vec<Drawn> {
     let probabilities = inclusion_probabilities(sizes, rows);
     let order = shuffled(sizes.len(), random);
@@ -156,8 +156,8 @@ fn shuffled(n: usize, random: &mut Random) -> Vec<usize> {
     places
 }
 
-/// √(c (1 − c)) of each confidence, and at least a fifth of the mean, so that no weight is more than five times that of a
-/// draw by chance. Were the confidences true, these sizes would make the variance of the estimate least.
+/// √(c (1 − c)) of each confidence, and at least a fifth of the mean, so that no weight is more than five times that of
+/// a draw by chance. Were the confidences true, these sizes would make the variance of the estimate least.
 pub(crate) fn uncertainties(confidences: &[f64]) -> Vec<f64> {
     let deviations: Vec<f64> = confidences.iter().map(|c| (c * (1.0 - c)).max(0.0).sqrt()).collect();
     let mean = deviations.iter().sum::<f64>() / deviations.len().max(1) as f64;

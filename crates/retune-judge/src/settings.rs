@@ -67,7 +67,8 @@ pub struct StudySettings {
 }
 
 impl StudySettings {
-    /// The places of the rows that may be drawn: all, and of comparisons those of which the two runs say different things.
+    /// The places of the rows that may be drawn: all, and of comparisons those of which the two runs say different
+    /// things.
     ///
     /// # Errors
     ///

@@ -2,10 +2,10 @@
 //!
 //! Both texts are normalised: lower case, then without ASCII punctuation, then without the words a, an and the, then
 //! with one space between words. The exact match is 1 where the texts are then equal; F1 is that of the words as bags,
-//! 2 · |common| / (|words of one| + |words of the other|). Of several answers the best counts. The rules are those of the
-//! scripts `evaluate-v1.1.py` and `evaluate-v2.0.py` beside the data of P. Rajpurkar, J. Zhang, K. Lopyrev and P. Liang,
-//! "SQuAD: 100,000+ questions for machine comprehension of text" (2016). One deviation: an article that a combining vowel
-//! sign or a circled letter touches is part of a longer word here, and stands alone there.
+//! 2 · |common| / (|words of one| + |words of the other|). Of several answers the best counts. The rules are those of
+//! the scripts `evaluate-v1.1.py` and `evaluate-v2.0.py` beside the data of P. Rajpurkar, J. Zhang, K. Lopyrev and P.
+//! Liang, "SQuAD: 100,000+ questions for machine comprehension of text" (2016). One deviation: an article that a
+//! combining vowel sign or a circled letter touches is part of a longer word here, and stands alone there.
 //!
 //! Measures here are shares from 0 to 1; the scripts print a hundred times as much.
 

@@ -1,8 +1,8 @@
 //! Measures of how scores part positive examples from negative ones, and the threshold that does it best.
 //!
 //! At a threshold t every example with a score of at least t is called positive. Going down through the scores, the
-//! threshold passes them in groups of equals; let TP and FP be the positive and the negative examples at or above it, and
-//! P and N all of them. Then
+//! threshold passes them in groups of equals; let TP and FP be the positive and the negative examples at or above it,
+//! and P and N all of them. Then
 //!
 //! ROC AUC = the area under TP/P over FP/N, joined by straight lines
 //!         = the probability that a positive example has a higher score than a negative one, a tie counting a half,

@@ -5,9 +5,9 @@
 //! Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3. One deviation: a percentile that falls between
 //! two resamples is interpolated linearly, as numpy does, and not rounded to one of them.
 //!
-//! A measure that depends on the confusion matrix alone is taken of a draw of `n` of the matrix's own entries: no list of
-//! examples is kept during evaluation. Any other statistic is given the examples that were drawn. Time is of the order of
-//! samples · n, memory of the order of n.
+//! A measure that depends on the confusion matrix alone is taken of a draw of `n` of the matrix's own entries: no list
+//! of examples is kept during evaluation. Any other statistic is given the examples that were drawn. Time is of the
+//! order of samples · n, memory of the order of n.
 
 use retune_random::Random;
 use serde::{Deserialize, Serialize};

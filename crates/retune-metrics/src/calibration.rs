@@ -1,12 +1,13 @@
 //! Whether probabilities can be believed.
 //!
-//! The Brier score of `n` examples and `c` classes is the mean squared distance of the probabilities p from the labels as
-//! 0 and 1,
+//! The Brier score of `n` examples and `c` classes is the mean squared distance of the probabilities p from the labels
+//! as 0 and 1,
 //!
 //! Σ over examples Σ over classes (p − [the class is the label])² / n,
 //!
-//! from G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78 (1950). It
-//! is from 0 to 2; of two classes it is halved, and so from 0 to 1 and the mean of (p − y)² for the probability p of class
+//! from G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78 (1950).
+//! It is from 0 to 2; of two classes it is halved, and so from 0 to 1 and the mean of (p − y)² for the probability p of
+//! class
 //! 1. This is scikit-learn's convention (`scale_by_half="auto"`).
 //!
 //! The expected calibration error puts each example into one of M bins by its confidence, the greatest of its
@@ -14,8 +15,8 @@
 //!
 //! ECE = Σ over bins |accuracy − mean confidence| · (examples in the bin) / n,
 //!
-//! and the maximum calibration error is the greatest difference of a bin that is not empty; from C. Guo, G. Pleiss, Y. Sun
-//! and K. Q. Weinberger, "On calibration of modern neural networks" (2017).
+//! and the maximum calibration error is the greatest difference of a bin that is not empty; from C. Guo, G. Pleiss, Y.
+//! Sun and K. Q. Weinberger, "On calibration of modern neural networks" (2017).
 
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +50,8 @@ impl BrierScore {
     ///
     /// # Errors
     ///
-    /// Another number of probabilities, a label that is no class, a probability that is not a number from 0 to 1, or ones
-    /// that do not add up to 1 within 1e-4; nothing is added then.
+    /// Another number of probabilities, a label that is no class, a probability that is not a number from 0 to 1, or
+    /// ones that do not add up to 1 within 1e-4; nothing is added then.
     pub fn update(&mut self, label: usize, probabilities: &[f64]) -> Result<(), MetricError> {
         same_count("probabilities, one for each class", self.classes, probabilities.len())?;
         checked_distribution(probabilities, label, self.examples)?;

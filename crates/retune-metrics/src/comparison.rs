@@ -1,10 +1,11 @@
 //! Whether two models that answered the same examples differ by more than chance.
 //!
-//! *Paired bootstrap.* Examples are drawn again with replacement, the same for both models, and the difference d of their
-//! measures is taken of each resample. The resamples lie around the observed difference d₀ as, under no difference, they
-//! would lie around 0. So p = (1 + #{|d − d₀| ≥ |d₀|}) / (1 + resamples), two-sided: T. Berg-Kirkpatrick, D. Burkett and
-//! D. Klein, "An empirical investigation of statistical significance in NLP" (2012), after P. Koehn, "Statistical
-//! significance tests for machine translation evaluation" (2004). The 1 counts the data themselves, so that p is never 0.
+//! *Paired bootstrap.* Examples are drawn again with replacement, the same for both models, and the difference d of
+//! their measures is taken of each resample. The resamples lie around the observed difference d₀ as, under no
+//! difference, they would lie around 0. So p = (1 + #{|d − d₀| ≥ |d₀|}) / (1 + resamples), two-sided: T.
+//! Berg-Kirkpatrick, D. Burkett and D. Klein, "An empirical investigation of statistical significance in NLP" (2012),
+//! after P. Koehn, "Statistical significance tests for machine translation evaluation" (2004). The 1 counts the data
+//! themselves, so that p is never 0.
 //!
 //! *Approximate randomisation.* For each example the models' records are exchanged or not, as a coin falls, and
 //! p = (1 + #{|d| ≥ |d₀|}) / (1 + draws): E. W. Noreen, "Computer-intensive methods for testing hypotheses" (1989). It is

@@ -6,8 +6,8 @@
 //! Pₑ = Σⱼ (T[j] / (N n))², the share that would by chance,
 //! κ = (P − Pₑ) / (1 − Pₑ).
 //!
-//! From J. L. Fleiss, "Measuring nominal scale agreement among many raters", Psychological Bulletin 76 (1971). Values equal
-//! those of statsmodels' `fleiss_kappa`. Every item needs the same number of judges; where some are missing, see
+//! From J. L. Fleiss, "Measuring nominal scale agreement among many raters", Psychological Bulletin 76 (1971). Values
+//! equal those of statsmodels' `fleiss_kappa`. Every item needs the same number of judges; where some are missing, see
 //! [`KrippendorffAlpha`](crate::KrippendorffAlpha).
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,8 @@ use crate::error::MetricError;
 
 const MEASURE: &str = "Fleiss' kappa";
 
-/// Sums of Fleiss' kappa: as many counts as there are categories, however many items are seen. They are whole numbers, so
-/// that no digit is lost.
+/// Sums of Fleiss' kappa: as many counts as there are categories, however many items are seen. They are whole numbers,
+/// so that no digit is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FleissKappa {
     /// T, by category.
@@ -48,8 +48,8 @@ impl FleissKappa {
     ///
     /// # Errors
     ///
-    /// [`MetricError::OtherCount`] where there are not as many counts as categories, or not as many judges as of the items
-    /// before; [`MetricError::OutOfRange`] with fewer than two. Nothing is counted then.
+    /// [`MetricError::OtherCount`] where there are not as many counts as categories, or not as many judges as of the
+    /// items before; [`MetricError::OutOfRange`] with fewer than two. Nothing is counted then.
     pub fn update(&mut self, counts: &[u64]) -> Result<(), MetricError> {
         same_count("counts, one for each category", self.totals.len(), counts.len())?;
         let judges = counts.iter().sum();
@@ -71,8 +71,8 @@ impl FleissKappa {
     ///
     /// # Errors
     ///
-    /// [`MetricError::NotMergeable`] where the other has another number of categories, [`MetricError::OtherCount`] where it
-    /// has another number of judges.
+    /// [`MetricError::NotMergeable`] where the other has another number of categories, [`MetricError::OtherCount`]
+    /// where it has another number of judges.
     pub fn merge(&mut self, other: &FleissKappa) -> Result<(), MetricError> {
         mergeable("the number of categories", self.totals.len(), other.totals.len())?;
         if other.items == 0 {

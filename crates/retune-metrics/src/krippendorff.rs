@@ -5,8 +5,8 @@
 //!
 //! α = 1 − D₀ / Dₑ, with D₀ = Σ o[c][k] δ²(c, k) and Dₑ = Σ n[c] n[k] δ²(c, k) / (n − 1).
 //!
-//! From K. Krippendorff, "Content analysis: an introduction to its methodology" (2004), chapter 11. Values equal those of the
-//! Python package `krippendorff`.
+//! From K. Krippendorff, "Content analysis: an introduction to its methodology" (2004), chapter 11. Values equal those
+//! of the Python package `krippendorff`.
 
 use std::collections::BTreeMap;
 
@@ -123,8 +123,8 @@ impl KrippendorffAlpha {
     ///
     /// # Errors
     ///
-    /// [`MetricError::NothingPairable`] where no item has two judgements; [`MetricError::Constant`] where all of those that
-    /// have are of one value.
+    /// [`MetricError::NothingPairable`] where no item has two judgements; [`MetricError::Constant`] where all of those
+    /// that have are of one value.
     pub fn alpha(&self, level: MeasurementLevel) -> Result<f64, MetricError> {
         if self.pairs.is_empty() {
             return Err(MetricError::NothingPairable { measure: MEASURE, items: self.items });

@@ -7,8 +7,8 @@
 //! coverage error = the greatest rank of a label in Y,
 //! ranking loss = the share of pairs of a label in Y and one outside that the scores have in the wrong order,
 //!
-//! each averaged over the examples, from G. Tsoumakas, I. Katakis and I. Vlahavas, "Mining multi-label data" (2010). A tie
-//! counts as wrong. Of an example with no label, or every label, the first is 1 and the last 0; coverage is 0 of an
+//! each averaged over the examples, from G. Tsoumakas, I. Katakis and I. Vlahavas, "Mining multi-label data" (2010). A
+//! tie counts as wrong. Of an example with no label, or every label, the first is 1 and the last 0; coverage is 0 of an
 //! example with no label. So it is in scikit-learn.
 
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! Measures of a model's quality: pure numbers in, pure numbers out.
 //!
-//! Everything streams: a measure is made empty, is updated with one example (or one batch) after another, and two of them
-//! merge into what one would have been, so many processes give the measures of one. Most keep their size however many
-//! examples they have seen, so evaluation needs no more memory at its end than at its start. Those that are exact
+//! Everything streams: a measure is made empty, is updated with one example (or one batch) after another, and two of
+//! them merge into what one would have been, so many processes give the measures of one. Most keep their size however
+//! many examples they have seen, so evaluation needs no more memory at its end than at its start. Those that are exact
 //! functions of all scores keep the scores, and say so: [`BinaryScores`], [`MulticlassScores`], [`MultilabelScores`],
 //! [`RankCorrelation`], [`UnanswerableScores`].
 //!
@@ -20,10 +20,10 @@
 //! | judges | [`FleissKappa`], [`KrippendorffAlpha`], and of two [`ConfusionMatrix::cohen_kappa`] |
 //! | chance | [`Bootstrap`], [`McNemar`], [`SignTest`], [`randomization_test`], [`wilson_interval`] |
 //!
-//! Values equal those of scikit-learn, scipy, statsmodels, krippendorff, seqeval and the SQuAD scripts; every file says where it deviates. Where a
-//! share is 0/0 it is 0 and never NaN, so that every result can be compared and written as JSON; what is not defined at
-//! all, such as the correlation with a constant, is an error. The one difference from scikit-learn that the former makes
-//! is noted at [`cohen_kappa`](ConfusionMatrix::cohen_kappa).
+//! Values equal those of scikit-learn, scipy, statsmodels, krippendorff, seqeval and the SQuAD scripts; every file says
+//! where it deviates. Where a share is 0/0 it is 0 and never NaN, so that every result can be compared and written as
+//! JSON; what is not defined at all, such as the correlation with a constant, is an error. The one difference from
+//! scikit-learn that the former makes is noted at [`cohen_kappa`](ConfusionMatrix::cohen_kappa).
 //!
 //! ```
 //! use retune_metrics::{Average, Bootstrap, ConfusionMatrix};

@@ -62,8 +62,8 @@ impl MeanLoss {
 
 /// The mean over examples of −ln of the probability that was given to the label.
 ///
-/// `probabilities` are `[n, c]`, row by row: for each label those of every class. A probability below the machine epsilon
-/// counts as the epsilon, as in scikit-learn, so that one confident mistake does not make the whole infinite.
+/// `probabilities` are `[n, c]`, row by row: for each label those of every class. A probability below the machine
+/// epsilon counts as the epsilon, as in scikit-learn, so that one confident mistake does not make the whole infinite.
 ///
 /// # Errors
 ///

@@ -7,8 +7,8 @@
 //! χ² = (|b − c| − 1)² / (b + c), with one degree of freedom and the continuity correction.
 //!
 //! From Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
-//! Psychometrika 12 (1947), and A. L. Edwards for the correction, ibid. 13 (1948). Where b = c the corrected χ² is not 0 but
-//! 1/(b + c), as in statsmodels. Where b + c < 25 use the exact one.
+//! Psychometrika 12 (1947), and A. L. Edwards for the correction, ibid. 13 (1948). Where b = c the corrected χ² is not
+//! 0 but 1/(b + c), as in statsmodels. Where b + c < 25 use the exact one.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,10 @@
 //! Areas under curves for more than two classes.
 //!
 //! One against the rest: of each class, the examples of it are positive and all others negative, scored by the score of
-//! the class; then an average over the classes. One against one: of each two classes that some example has, the area that
-//! the score of the one gives among the examples of both, and that of the other, and the mean of all these: M of D. J.
-//! Hand and R. J. Till, "A simple generalisation of the area under the ROC curve for multiple class classification
-//! problems", Machine Learning 45 (2001). It does not change with how common the classes are.
+//! the class; then an average over the classes. One against one: of each two classes that some example has, the area
+//! that the score of the one gives among the examples of both, and that of the other, and the mean of all these: M of
+//! D. J. Hand and R. J. Till, "A simple generalisation of the area under the ROC curve for multiple class
+//! classification problems", Machine Learning 45 (2001). It does not change with how common the classes are.
 
 use crate::averages::Average;
 use crate::binary_scores::BinaryScores;

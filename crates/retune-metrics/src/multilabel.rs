@@ -9,8 +9,8 @@
 //! from R. E. Schapire and Y. Singer, "BoosTexter", Machine Learning 39 (2000). Precision, recall and F are those of
 //! each label, as at [`ConfusionMatrix::class_scores`](crate::ConfusionMatrix::class_scores), averaged over the labels;
 //! or those of each example, |P ∩ Y| / |P|, |P ∩ Y| / |Y| and 2 |P ∩ Y| / (|P| + |Y|), averaged over the examples, from
-//! S. Godbole and S. Sarawagi, "Discriminative methods for multi-labeled classification" (2004). Each is 0 where it would
-//! be 0/0. Of examples without any label, predicted or given, F is so 0 too: scikit-learn's `zero_division=0`.
+//! S. Godbole and S. Sarawagi, "Discriminative methods for multi-labeled classification" (2004). Each is 0 where it
+//! would be 0/0. Of examples without any label, predicted or given, F is so 0 too: scikit-learn's `zero_division=0`.
 
 use serde::{Deserialize, Serialize};
 

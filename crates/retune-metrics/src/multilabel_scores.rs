@@ -1,7 +1,8 @@
 //! Areas under curves where an example may have several labels, and a threshold for each.
 //!
-//! Each label is a question of yes or no, measured as [`BinaryScores`]; an average of the labels' measures, or the measure
-//! of all decisions together, is one number. The macro average of average precision is the mean average precision.
+//! Each label is a question of yes or no, measured as [`BinaryScores`]; an average of the labels' measures, or the
+//! measure of all decisions together, is one number. The macro average of average precision is the mean average
+//! precision.
 
 use serde::{Deserialize, Serialize};
 

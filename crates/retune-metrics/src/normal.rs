@@ -19,8 +19,8 @@ pub(crate) fn complementary_error(x: f64) -> f64 {
     }
 }
 
-/// The z beyond which, on both sides together, a standard normal number lies with this probability, from 0 to 1: 1.96 for
-/// 0.05. By halving: the tail falls all the way, and beyond 40 it is less than the least float64.
+/// The z beyond which, on both sides together, a standard normal number lies with this probability, from 0 to 1: 1.96
+/// for 0.05. By halving: the tail falls all the way, and beyond 40 it is less than the least float64.
 pub(crate) fn two_sided_quantile(probability: f64) -> f64 {
     let (mut low, mut high) = (0.0, 40.0);
     // Down to what is lost beside 1e-3 in double precision.

@@ -5,10 +5,11 @@
 //! (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n).
 //!
 //! From E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
-//! Statistical Association 22 (1927). Unlike p ± z√(p(1 − p)/n) it stays within 0 and 1, and has a width where p is 0 or 1.
-//! Values equal those of statsmodels' `proportion_confint(method="wilson")`. Of a sample by design, n is the effective number
-//! of examples, which need not be whole: C. Franco, R. J. A. Little, T. A. Louis and E. V. Slud, "Comparative study of
-//! confidence intervals for proportions in complex sample surveys", Journal of Survey Statistics and Methodology 7 (2019).
+//! Statistical Association 22 (1927). Unlike p ± z√(p(1 − p)/n) it stays within 0 and 1, and has a width where p is 0
+//! or 1. Values equal those of statsmodels' `proportion_confint(method="wilson")`. Of a sample by design, n is the
+//! effective number of examples, which need not be whole: C. Franco, R. J. A. Little, T. A. Louis and E. V. Slud,
+//! "Comparative study of confidence intervals for proportions in complex sample surveys", Journal of Survey Statistics
+//! and Methodology 7 (2019).
 
 use crate::bootstrap::Interval;
 use crate::error::MetricError;

@@ -59,8 +59,8 @@ impl RankCorrelation {
     ///
     /// # Errors
     ///
-    /// [`MetricError::Empty`]; [`MetricError::TooFew`] of one example; [`MetricError::Constant`] where all labels, or all
-    /// predictions, are the same.
+    /// [`MetricError::Empty`]; [`MetricError::TooFew`] of one example; [`MetricError::Constant`] where all labels, or
+    /// all predictions, are the same.
     pub fn spearman(&self) -> Result<f64, MetricError> {
         self.check("Spearman's correlation")?;
         let mut ranked = Regression::new();
@@ -76,8 +76,8 @@ impl RankCorrelation {
     ///
     /// # Errors
     ///
-    /// [`MetricError::Empty`]; [`MetricError::TooFew`] of one example; [`MetricError::Constant`] where all labels, or all
-    /// predictions, are the same.
+    /// [`MetricError::Empty`]; [`MetricError::TooFew`] of one example; [`MetricError::Constant`] where all labels, or
+    /// all predictions, are the same.
     pub fn kendall_tau_b(&self) -> Result<f64, MetricError> {
         self.check("Kendall's correlation")?;
         let mut sorted = self.examples.clone();

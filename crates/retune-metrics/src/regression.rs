@@ -25,8 +25,8 @@ pub struct Regression {
     absolute_errors: CompensatedSum,
     squared_errors: CompensatedSum,
     max_error: f64,
-    /// The first label and prediction. What is centred is taken from here, as a mean that is far from zero has few digits
-    /// left for what it changes by.
+    /// The first label and prediction. What is centred is taken from here, as a mean that is far from zero has few
+    /// digits left for what it changes by.
     label_origin: f64,
     prediction_origin: f64,
     /// ȳ and p̄, from the origins.
@@ -166,8 +166,8 @@ impl Regression {
     ///
     /// # Errors
     ///
-    /// [`MetricError::Empty`]; [`MetricError::TooFew`] of one example; [`MetricError::Constant`] where all labels, or all
-    /// predictions, are the same; [`MetricError::NotFinite`] where a sum overflows.
+    /// [`MetricError::Empty`]; [`MetricError::TooFew`] of one example; [`MetricError::Constant`] where all labels, or
+    /// all predictions, are the same; [`MetricError::NotFinite`] where a sum overflows.
     pub fn pearson(&self) -> Result<f64, MetricError> {
         const MEASURE: &str = "Pearson's correlation";
         self.at_least(2, MEASURE)?;

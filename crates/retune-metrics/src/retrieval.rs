@@ -11,13 +11,13 @@
 //! DCG@k = Σ over ranks r up to k gain(rel) / log₂(r + 1),   nDCG@k = DCG@k / (DCG@k of the best ranking),
 //!
 //! each averaged over queries: MRR, MAP and so on. nDCG is from K. Järvelin and J. Kekäläinen, "Cumulated gain-based
-//! evaluation of IR techniques", ACM Transactions on Information Systems 20 (2002); the others are those of `trec_eval`,
-//! which divides precision by k even where there are fewer documents. A query without relevant documents has 0 of each but
-//! is counted.
+//! evaluation of IR techniques", ACM Transactions on Information Systems 20 (2002); the others are those of
+//! `trec_eval`, which divides precision by k even where there are fewer documents. A query without relevant documents
+//! has 0 of each but is counted.
 //!
-//! Documents with equal scores: for nDCG each counts as the mean over their orders (F. McSherry and M. Najork, "Computing
-//! information retrieval performance measures efficiently in the presence of tied scores", 2008), as in scikit-learn; for
-//! the others they are ranked as they were given.
+//! Documents with equal scores: for nDCG each counts as the mean over their orders (F. McSherry and M. Najork,
+//! "Computing information retrieval performance measures efficiently in the presence of tied scores", 2008), as in
+//! scikit-learn; for the others they are ranked as they were given.
 
 use serde::{Deserialize, Serialize};
 
@@ -74,8 +74,8 @@ impl Retrieval {
         }
     }
 
-    /// Adds one query: of each document its relevance and its score. Documents that are not among them count for nothing,
-    /// so give all that are relevant.
+    /// Adds one query: of each document its relevance and its score. Documents that are not among them count for
+    /// nothing, so give all that are relevant.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 //! The sign test of whether one of two is preferred more often than the other.
 //!
-//! Ties say nothing and are left out. Were neither better, the number of wins would be binomial of wins + losses tosses of a
-//! fair coin; p = min(1, 2 · P(at most min(wins, losses))), two-sided and exact. From W. J. Dixon and A. M. Mood, "The
-//! statistical sign test", Journal of the American Statistical Association 41 (1946). Values equal those of scipy's
-//! `binomtest` and statsmodels' `sign_test`.
+//! Ties say nothing and are left out. Were neither better, the number of wins would be binomial of wins + losses tosses
+//! of a fair coin; p = min(1, 2 · P(at most min(wins, losses))), two-sided and exact. From W. J. Dixon and A. M. Mood,
+//! "The statistical sign test", Journal of the American Statistical Association 41 (1946). Values equal those of
+//! scipy's `binomtest` and statsmodels' `sign_test`.
 
 use std::cmp::Ordering;
 

@@ -1,13 +1,13 @@
 //! From the tags of a sequence to the entities that they mark.
 //!
 //! A tag is a prefix and a type, as `B-PER`. What the prefixes mean is the scheme: that of L. A. Ramshaw and M. P.
-//! Marcus, "Text chunking using transformation-based learning" (1995), and its kin compared by E. F. Tjong Kim Sang and J.
-//! Veenstra, "Representing text chunks" (1999). Models predict sequences that no scheme allows, so what such a sequence
-//! marks is a convention. The two here are those of seqeval 1.2.2: the lenient one is its default, and that of the
-//! CoNLL-2000 evaluation script; the strict one is its `mode="strict"`. Two deviations: a tag that is empty is an error,
-//! and each sequence is read on its own, where seqeval reads a corpus as one sequence with O between its parts. The latter
-//! shows only in a lenient reading of tags with other prefixes than B, I, E, S and O: such a tag may end an entity that has
-//! not begun, which here begins with its sequence, and there in the sequence in which one last began.
+//! Marcus, "Text chunking using transformation-based learning" (1995), and its kin compared by E. F. Tjong Kim Sang and
+//! J. Veenstra, "Representing text chunks" (1999). Models predict sequences that no scheme allows, so what such a
+//! sequence marks is a convention. The two here are those of seqeval 1.2.2: the lenient one is its default, and that of
+//! the CoNLL-2000 evaluation script; the strict one is its `mode="strict"`. Two deviations: a tag that is empty is an
+//! error, and each sequence is read on its own, where seqeval reads a corpus as one sequence with O between its parts.
+//! The latter shows only in a lenient reading of tags with other prefixes than B, I, E, S and O: such a tag may end an
+//! entity that has not begun, which here begins with its sequence, and there in the sequence in which one last began.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +47,8 @@ pub enum Scheme {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decoding {
-    /// Any change of type, and any prefix that can begin or end an entity, does. Knows the prefixes B, I, E and S, so all
-    /// schemes but BILOU.
+    /// Any change of type, and any prefix that can begin or end an entity, does. Knows the prefixes B, I, E and S, so
+    /// all schemes but BILOU.
     Lenient,
     /// What the scheme allows is an entity, and the rest is none.
     Strict(Scheme),

@@ -7,8 +7,8 @@
 //! NLL(b) = mean of (log Σ exp(b·z) − b·z_y),
 //! NLL'(b) = mean of (E z − z_y),
 //!
-//! the mean of z being that under softmax(b·z). NLL is convex in b, so its minimum is where NLL' passes zero, which is found by
-//! halving an interval: the one way of which every step shows in the result.
+//! the mean of z being that under softmax(b·z). NLL is convex in b, so its minimum is where NLL' passes zero, which is
+//! found by halving an interval: the one way of which every step shows in the result.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,8 @@ pub struct Temperature {
 impl Temperature {
     /// The least T. Where all labels have the greatest logit the best T is 0, which is no temperature: this is taken.
     pub const LEAST: f64 = 0.01;
-    /// The greatest T. Where the logits say nothing of the labels, or the opposite, the best T is infinite: this is taken.
+    /// The greatest T. Where the logits say nothing of the labels, or the opposite, the best T is infinite: this is
+    /// taken.
     pub const GREATEST: f64 = 100.0;
 
     /// The best temperature from [`LEAST`](Self::LEAST) to [`GREATEST`](Self::GREATEST). `logits` are `[n, c]`, row by

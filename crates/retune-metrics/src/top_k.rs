@@ -31,7 +31,8 @@ impl TopKAccuracy {
     ///
     /// # Errors
     ///
-    /// [`MetricError::OtherCount`], [`MetricError::ClassOutOfRange`], [`MetricError::NotFinite`]; nothing is counted then.
+    /// [`MetricError::OtherCount`], [`MetricError::ClassOutOfRange`], [`MetricError::NotFinite`]; nothing is counted
+    /// then.
     pub fn update(&mut self, label: usize, scores: &[f64]) -> Result<(), MetricError> {
         let classes = self.ranks.len();
         same_count("scores, one for each class", classes, scores.len())?;

@@ -1,10 +1,10 @@
 //! Agreement of answers where some questions have none, as SQuAD 2.0 counts it.
 //!
-//! A model gives each question a text, and a probability (or any number that grows with one) that it has no answer. Above
-//! a threshold the question counts as called unanswerable, which is right or wrong; else its text is compared as in
-//! [`AnswerScores`](crate::AnswerScores), where the only answer to an unanswerable question is the empty text. From P.
-//! Rajpurkar, R. Jia and P. Liang, "Know what you don't know: unanswerable questions for SQuAD" (2018), and its script
-//! `evaluate-v2.0.py`.
+//! A model gives each question a text, and a probability (or any number that grows with one) that it has no answer.
+//! Above a threshold the question counts as called unanswerable, which is right or wrong; else its text is compared as
+//! in [`AnswerScores`](crate::AnswerScores), where the only answer to an unanswerable question is the empty text. From
+//! P. Rajpurkar, R. Jia and P. Liang, "Know what you don't know: unanswerable questions for SQuAD" (2018), and its
+//! script `evaluate-v2.0.py`.
 
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +96,8 @@ impl UnanswerableScores {
         self.questions.extend_from_slice(&other.questions);
     }
 
-    /// Those of these questions alone, in the order in which they were added, each as often as it is named: for resamples.
+    /// Those of these questions alone, in the order in which they were added, each as often as it is named: for
+    /// resamples.
     ///
     /// # Panics
     ///
@@ -110,7 +111,8 @@ impl UnanswerableScores {
         self.questions.len()
     }
 
-    /// The measures with a threshold. (The script's is 1, which calls nothing unanswerable where probabilities are given.)
+    /// The measures with a threshold. (The script's is 1, which calls nothing unanswerable where probabilities are
+    /// given.)
     ///
     /// # Errors
     ///
@@ -159,8 +161,8 @@ impl UnanswerableScores {
     /// The search of the script. It begins with every question called unanswerable and takes them back one by one, the
     /// least probable first, and among equals in the order in which they were added: the value is that between two of
     /// these steps, so equals may be divided as no threshold can. A text that is not empty counts as wrong for an
-    /// unanswerable question even where nothing of it is left once normalised. The threshold is 0 where no step is better
-    /// than the start.
+    /// unanswerable question even where nothing of it is left once normalised. The threshold is 0 where no step is
+    /// better than the start.
     fn best(&self, measure: &'static str, score: impl Fn(&Question) -> f64) -> Result<NoAnswerThreshold, MetricError> {
         if self.questions.is_empty() {
             return Err(MetricError::Empty { measure });

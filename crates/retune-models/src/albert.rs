@@ -1,9 +1,9 @@
 //! ALBERT (Lan et al. 2020, arXiv 1909.11942), as `transformers.AlbertModel` computes it.
 //!
-//! The embeddings have a size of their own, `e`, and a linear layer widens them to `d`. There are `G` groups of layers, which
-//! are BERT's but that what the feed-forward network adds has no dropout; of `L` steps, step `s` goes through group
-//! `⌊s / (L / G)⌋`, one layer of it after another. The hidden states are those after each layer, not after each step:
-//! `L · inner_group_num + 1`.
+//! The embeddings have a size of their own, `e`, and a linear layer widens them to `d`. There are `G` groups of layers,
+//! which are BERT's but that what the feed-forward network adds has no dropout; of `L` steps, step `s` goes through
+//! group `⌊s / (L / G)⌋`, one layer of it after another. The hidden states are those after each layer, not after each
+//! step: `L · inner_group_num + 1`.
 
 use retune_attention::{Activation, Linear, Mode};
 use serde::Deserialize;

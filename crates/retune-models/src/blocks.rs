@@ -157,7 +157,8 @@ impl PostNormLayer {
         self.first_tokens(&inputs[0], layout, None, *mode)
     }
 
-    /// What the layer gives for each sequence's first token, `[b, d]`: these alone ask, and are transformed; `x` is `[t, d]`.
+    /// What the layer gives for each sequence's first token, `[b, d]`: these alone ask, and are transformed; `x` is
+    /// `[t, d]`.
     pub fn first_tokens(
         &self,
         x: &Tensor,

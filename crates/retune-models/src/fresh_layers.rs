@@ -1,5 +1,5 @@
-//! Top layers that are drawn anew before training (Zhang et al. 2021, arXiv 2006.05987, section 4): what they have learnt of
-//! pretraining's own task is further from a new one than chance is.
+//! Top layers that are drawn anew before training (Zhang et al. 2021, arXiv 2006.05987, section 4): what they have
+//! learnt of pretraining's own task is further from a new one than chance is.
 
 use tch::{Device, Kind, Tensor};
 
@@ -7,10 +7,10 @@ use crate::parameter_names::{is_of_pooler, is_of_shared_layers, layer_of};
 use crate::{ModelError, ParameterSet};
 
 impl ParameterSet {
-    /// Draws the top `layers` of the encoder anew, and the pooler where there is one, as BERT begins: weights of linear layers
-    /// normal with `deviation` (the configuration's `initializer_range`), biases 0, weights of norms 1. Gives the names of what
-    /// was drawn. Draws come from libtorch's default generator on the processor, so that a seed gives the same on every device;
-    /// none is made for 0 layers, of which the pooler is no part.
+    /// Draws the top `layers` of the encoder anew, and the pooler where there is one, as BERT begins: weights of linear
+    /// layers normal with `deviation` (the configuration's `initializer_range`), biases 0, weights of norms 1. Gives
+    /// the names of what was drawn. Draws come from libtorch's default generator on the processor, so that a seed gives
+    /// the same on every device; none is made for 0 layers, of which the pooler is no part.
     ///
     /// # Errors
     /// There are not so many layers, or they are one layer that is used again and again; nothing is changed then.

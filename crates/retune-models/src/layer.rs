@@ -10,8 +10,8 @@ use tch::Tensor;
 use crate::parameters::Scope;
 use crate::{EncoderOutput, Trace};
 
-/// A layer with the parameters that it reads, which whoever computes it again in the backward pass must name. It is shared with
-/// that pass, which on a GPU has a thread of its own.
+/// A layer with the parameters that it reads, which whoever computes it again in the backward pass must name. It is
+/// shared with that pass, which on a GPU has a thread of its own.
 #[derive(Debug)]
 pub(crate) struct Layer<L> {
     layer: Arc<Mutex<L>>,
@@ -72,7 +72,8 @@ fn lock<L>(layer: &Mutex<L>) -> MutexGuard<'_, L> {
 }
 
 /// Carries a hidden state `[t, d]` through layers, and keeps what the trace asks for: the input of every layer and the
-/// last one's output. `shared` are other tensors that every layer reads, with gradients, and `context` is all that has none.
+/// last one's output. `shared` are other tensors that every layer reads, with gradients, and `context` is all that has
+/// none.
 pub(crate) fn through<'l, L, C>(
     x: Tensor,
     shared: &[Tensor],
@@ -94,8 +95,8 @@ where
     };
     for layer in layers {
         keep(&last);
-        // Handles of the layer's own: its gradients of each are summed before others are added to them, whether it is computed
-        // once or again, so that both ways agree to the bit.
+        // Handles of the layer's own: its gradients of each are summed before others are added to them, whether it is
+        // computed once or again, so that both ways agree to the bit.
         let inputs: Vec<Tensor> = iter::once(&last).chain(shared).map(Tensor::alias).collect();
         last = match trace {
             Trace::Recompute => layer.recomputed(&inputs, context, compute),
@@ -106,8 +107,8 @@ where
     EncoderOutput { last, hidden_states }
 }
 
-/// Carries a hidden state through layers as [`through`] does, but of the last one by the second way of `each`, which gives each
-/// sequence's first token alone: `[b, d]`.
+/// Carries a hidden state through layers as [`through`] does, but of the last one by the second way of `each`, which
+/// gives each sequence's first token alone: `[b, d]`.
 pub(crate) fn first_tokens_through<'l, L, C>(
     x: Tensor,
     shared: &[Tensor],

@@ -1,9 +1,9 @@
 //! Pretrained architectures, their heads, and checkpoint weights in and out.
 //!
-//! [`Model::load`] reads a model directory in Hugging Face's layout (`config.json`, `model.safetensors`) and
-//! gives a model whose parameters bear the checkpoint's names; [`write_model`] writes one. [`registry`] lists the
-//! architectures; each is one file that holds its configuration and its forward pass, on packed batches, and knows nothing
-//! of recipes, file formats or tasks. [`adapters`] stand beside what is built.
+//! [`Model::load`] reads a model directory in Hugging Face's layout (`config.json`, `model.safetensors`) and gives a
+//! model whose parameters bear the checkpoint's names; [`write_model`] writes one. [`registry`] lists the
+//! architectures; each is one file that holds its configuration and its forward pass, on packed batches, and knows
+//! nothing of recipes, file formats or tasks. [`adapters`] stand beside what is built.
 //!
 //! Notation of shapes in all files: `b` sequences, `t` tokens, `d` hidden size, `c` labels, `v` vocabulary.
 
@@ -66,8 +66,8 @@ pub struct PackedInput {
     pub token_type_ids: Tensor,
     /// Where the sequences begin.
     pub layout: SequenceLayout,
-    /// In training, the size `α` of the noise on the word embeddings (NEFTune, Jain et al. 2023, arXiv 2310.05914); `None` or 0
-    /// for none.
+    /// In training, the size `α` of the noise on the word embeddings (NEFTune, Jain et al. 2023, arXiv 2310.05914);
+    /// `None` or 0 for none.
     pub embedding_noise: Option<f64>,
     /// Whether the gradient of a large table of word embeddings is to be sparse: of the rows that occur alone.
     pub sparse_embeddings: bool,

@@ -25,7 +25,8 @@ pub struct Model {
     recomputes: bool,
 }
 
-/// Everything that a model computes on the way to its logits. `n` is `b` sequences or `t` tokens, as the head's kind says.
+/// Everything that a model computes on the way to its logits. `n` is `b` sequences or `t` tokens, as the head's kind
+/// says.
 #[derive(Debug)]
 pub struct ModelOutput {
     /// The embeddings' and each layer's output: `layers + 1` tensors `[t, d]`.
@@ -53,13 +54,13 @@ impl Model {
         Self::load_with(directory, config, spec, &LoadOptions::new(policy, device))
     }
 
-    /// The same with an adapter, if the options name one: new, or stored in a folder of its own. A stored one brings the head
-    /// that was trained with it, so that the base model's checkpoint need not have one. The model is ready to train the
-    /// adapter: nothing else has gradients.
+    /// The same with an adapter, if the options name one: new, or stored in a folder of its own. A stored one brings
+    /// the head that was trained with it, so that the base model's checkpoint need not have one. The model is ready to
+    /// train the adapter: nothing else has gradients.
     ///
     /// # Errors
-    /// Those of [`Model::load`]; the adapter's configuration or files are wrong, its targets find no module, or its tensors do
-    /// not fit the model.
+    /// Those of [`Model::load`]; the adapter's configuration or files are wrong, its targets find no module, or its
+    /// tensors do not fit the model.
     pub fn load_with(
         directory: &Path,
         config: &ModelConfig,
@@ -90,8 +91,8 @@ impl Model {
         Ok((Self { encoder, head, spec, parameters, adapter, recomputes: false }, report))
     }
 
-    /// The same model, but in training nothing is kept of a layer for the backward pass except its input: that pass computes the
-    /// layer again ([`Trace::Recompute`]). Gradients are the same to the bit.
+    /// The same model, but in training nothing is kept of a layer for the backward pass except its input: that pass
+    /// computes the layer again ([`Trace::Recompute`]). Gradients are the same to the bit.
     pub fn recomputing(self) -> Self {
         Self { recomputes: true, ..self }
     }
@@ -110,8 +111,8 @@ impl Model {
         self.forward_at(input, None, mode)
     }
 
-    /// The logits of a packed batch, or, of a head that reads tokens, those of some tokens alone: `positions` is `[m]` in
-    /// int64, the result `[m, c]`. What the head would compute for the other tokens is not computed.
+    /// The logits of a packed batch, or, of a head that reads tokens, those of some tokens alone: `positions` is `[m]`
+    /// in int64, the result `[m, c]`. What the head would compute for the other tokens is not computed.
     pub fn forward_at(&self, input: &PackedInput, positions: Option<&Tensor>, mode: Mode) -> Tensor {
         let trace = self.trace(input, mode);
         let read = match positions.filter(|_| self.spec.kind.is_per_token()) {

@@ -15,8 +15,8 @@ pub trait Encoder: std::fmt::Debug {
     /// The hidden states of a packed batch.
     fn forward(&self, input: &PackedInput, mode: Mode, trace: Trace) -> EncoderOutput;
 
-    /// What the last layer gives for each sequence's first token: `[b, d]`. An architecture that can computes no more of that layer
-    /// than these rows need: a head that reads nothing else has the same logits and gradients for less.
+    /// What the last layer gives for each sequence's first token: `[b, d]`. An architecture that can computes no more
+    /// of that layer than these rows need: a head that reads nothing else has the same logits and gradients for less.
     fn first_tokens(&self, input: &PackedInput, mode: Mode, trace: Trace) -> Tensor {
         let last = self.forward(input, mode, trace).last; // [t, d]
         last.index_select(0, &input.layout.first_tokens(last.device())) // [b, d]
@@ -46,8 +46,8 @@ pub struct Sizes {
     pub initializer_range: f64,
 }
 
-/// Where a head's parameters are, in the checkpoint and in the model. All of them may be drawn where the checkpoint lacks
-/// them.
+/// Where a head's parameters are, in the checkpoint and in the model. All of them may be drawn where the checkpoint
+/// lacks them.
 #[derive(Debug)]
 pub struct HeadPlaces<'a> {
     /// Beside the base model: `classifier`.

@@ -1,5 +1,5 @@
-//! Rotary positions as `config.json` describes them: the keys and defaults of transformers' `modeling_rope_utils` (5.17),
-//! those of older files among them.
+//! Rotary positions as `config.json` describes them: the keys and defaults of transformers' `modeling_rope_utils`
+//! (5.17), those of older files among them.
 
 use retune_attention::positions::rotary::{Planes, Rotary, Scaling};
 use serde::Deserialize;

@@ -44,12 +44,13 @@ impl SentenceEncoder {
         Self::load_with(directory, config, &LoadOptions::new(HeadPolicy::Require, device))
     }
 
-    /// The same with an adapter beside the encoder, if the options name one; their policy says nothing here, since there is no
-    /// head. The encoder is ready to train the adapter: nothing else has gradients, dense layers after the encoder neither.
+    /// The same with an adapter beside the encoder, if the options name one; their policy says nothing here, since
+    /// there is no head. The encoder is ready to train the adapter: nothing else has gradients, dense layers after the
+    /// encoder neither.
     ///
     /// # Errors
-    /// Those of [`SentenceEncoder::load`]; the adapter's configuration or files are wrong, its targets find no module, or its
-    /// tensors do not fit the model.
+    /// Those of [`SentenceEncoder::load`]; the adapter's configuration or files are wrong, its targets find no module,
+    /// or its tensors do not fit the model.
     pub fn load_with(directory: &Path, config: &ModelConfig, options: &LoadOptions<'_>) -> Result<Self, ModelError> {
         let device = options.device;
         let architecture = Architecture::of(config)?;
@@ -84,8 +85,8 @@ impl SentenceEncoder {
         Ok(loaded)
     }
 
-    /// The same encoder, but in training nothing is kept of a layer for the backward pass except its input: that pass computes the
-    /// layer again ([`Trace::Recompute`]). Gradients are the same to the bit.
+    /// The same encoder, but in training nothing is kept of a layer for the backward pass except its input: that pass
+    /// computes the layer again ([`Trace::Recompute`]). Gradients are the same to the bit.
     pub fn recomputing(self) -> Self {
         Self { recomputes: true, ..self }
     }
@@ -139,9 +140,9 @@ impl SentenceEncoder {
         self
     }
 
-    /// The same encoder with a classifier of its embeddings into so many classes as its last module, which sentence-transformers
-    /// loads as a dense layer: the directory's own where it has one of that size, else, if the policy allows it, one drawn from
-    /// libtorch's default generator: seed it first. The report says which it was.
+    /// The same encoder with a classifier of its embeddings into so many classes as its last module, which
+    /// sentence-transformers loads as a dense layer: the directory's own where it has one of that size, else, if the
+    /// policy allows it, one drawn from libtorch's default generator: seed it first. The report says which it was.
     ///
     /// # Errors
     /// The directory has no classifier, or one of another size, and none is to be drawn.
@@ -227,8 +228,8 @@ impl SentenceEncoder {
         adapter.save(directory, &self.parameters)
     }
 
-    /// The parameters of a plain encoder that computes in evaluation what this one does, within rounding. Without an adapter
-    /// they are its own.
+    /// The parameters of a plain encoder that computes in evaluation what this one does, within rounding. Without an
+    /// adapter they are its own.
     pub fn merged(&self) -> ParameterSet {
         match &self.adapter {
             Some(adapter) => adapter.merged(&self.parameters),
@@ -241,8 +242,8 @@ impl SentenceEncoder {
         self.encoder.sizes()
     }
 
-    /// Writes `config.json`, `model.safetensors` and the files of the modules into an existing folder, as every version of
-    /// sentence-transformers reads them: an adapter is merged. The tokenizer is the caller's.
+    /// Writes `config.json`, `model.safetensors` and the files of the modules into an existing folder, as every version
+    /// of sentence-transformers reads them: an adapter is merged. The tokenizer is the caller's.
     ///
     /// # Errors
     /// A file cannot be written.

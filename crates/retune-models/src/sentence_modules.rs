@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A classifier is a dense layer without an activation that gives logits. Its module is called `classifier`, for which
-//! sentence-transformers has no meaning: there it is the last module, and what the model encodes a text into are the logits.
+//! sentence-transformers has no meaning: there it is the last module, and what the model encodes a text into are the
+//! logits.
 
 use std::fs;
 use std::path::Path;
@@ -108,9 +109,9 @@ impl Modules {
         Ok(found)
     }
 
-    /// Puts a new classifier with so many logits after the others, in place of the one that there may be: its weight is normal
-    /// with this deviation, drawn on the CPU, so that a seed gives the same on every device; its bias is zero. What is before
-    /// it is its base from now on, and no head.
+    /// Puts a new classifier with so many logits after the others, in place of the one that there may be: its weight is
+    /// normal with this deviation, drawn on the CPU, so that a seed gives the same on every device; its bias is zero.
+    /// What is before it is its base from now on, and no head.
     pub fn draw_classifier(
         &mut self,
         (inputs, classes): (i64, i64),

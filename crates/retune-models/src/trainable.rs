@@ -10,7 +10,8 @@ use crate::parameter_set::{Parameter, ParameterSet, Part};
 pub enum Trainable {
     /// Everything.
     All,
-    /// What the adapter says: its own parameters, the modules that are stored with it, and biases if it is so configured.
+    /// What the adapter says: its own parameters, the modules that are stored with it, and biases if it is so
+    /// configured.
     Adapter,
     /// Biases and the head (BitFit: Ben Zaken et al. 2022, arXiv 2106.10199).
     BitFit,

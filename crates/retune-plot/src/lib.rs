@@ -1,7 +1,7 @@
 //! Plots as SVG text in one style.
 //!
-//! A plot is drawn by `plotters` in the colours of this file. As a file of its own it keeps them, on white. Within a page
-//! they become the page's CSS variables, so that one plot is readable on a light and on a dark page and in print:
+//! A plot is drawn by `plotters` in the colours of this file. As a file of its own it keeps them, on white. Within a
+//! page they become the page's CSS variables, so that one plot is readable on a light and on a dark page and in print:
 //! [`css_variables`] gives both sets of values.
 //!
 //! The series' colours are those of M. Okabe and K. Ito, "Color universal design" (2008), which people with any of the

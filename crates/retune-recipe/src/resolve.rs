@@ -209,7 +209,8 @@ impl Resolver<'_> {
 }
 
 /// What a run on these data is called: the name of the file or the folder, without the chosen array, the extensions and
-/// the marks of a pattern, as `data` of `data.json#train` and `train` of `train-*.csv.gz`; of a data set on the Hub its own name and that of its configuration.
+/// the marks of a pattern, as `data` of `data.json#train` and `train` of `train-*.csv.gz`; of a data set on the Hub its
+/// own name and that of its configuration.
 fn name_of_data(path: &Path) -> Option<OsString> {
     if let Some(text) = path.to_str().and_then(|text| text.strip_prefix(contradictions::HUB)) {
         let name = text.split(['@', '#']).next().unwrap_or_default();

@@ -76,7 +76,8 @@ pub struct Texts {
 }
 
 impl Answers {
-    /// The answers that a run's table holds; `None` where it has none, or its task has none that are measured row by row.
+    /// The answers that a run's table holds; `None` where it has none, or its task has none that are measured row by
+    /// row.
     ///
     /// # Errors
     /// The table lacks a column of its task, or holds a label that is none.

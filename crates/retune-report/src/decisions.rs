@@ -1,4 +1,5 @@
-//! How scores part right from wrong: precision and recall, the two rates of ROC, and whether probabilities can be believed.
+//! How scores part right from wrong: precision and recall, the two rates of ROC, and whether probabilities can be
+//! believed.
 
 use retune_metrics::{BinaryScores, Calibration, MetricError, MulticlassScores, MultilabelScores, ReliabilityBin};
 

@@ -182,8 +182,8 @@ impl Difference {
         Some(Self { difference: paired.difference, bootstrap_p: paired.p_value, mcnemar })
     }
 
-    /// The p-value that a sentence names: McNemar's exact one where the measure is the share of right rows, for which it is
-    /// made, else the bootstrap's.
+    /// The p-value that a sentence names: McNemar's exact one where the measure is the share of right rows, for which
+    /// it is made, else the bootstrap's.
     pub fn p_value(&self, measure: Measure) -> f64 {
         match self.mcnemar {
             Some(test) if matches!(measure, Accuracy | AllRight) => test.exact_p(),

@@ -27,8 +27,8 @@ fn dump(browser: &Path, profile: &Path, page: &Path) -> Output {
     command.arg(format!("file://{}", page.display())).output().expect("the browser starts")
 }
 
-/// Whether the browser's record of its requests holds the address that stands in the data. (It holds others: those of the
-/// browser's own services.)
+/// Whether the browser's record of its requests holds the address that stands in the data. (It holds others: those of
+/// the browser's own services.)
 fn asks_of_the_data(profile: &Path) -> bool {
     fs::read_to_string(profile.join("net.json")).expect("the browser's record").contains("\"http://leak.invalid/")
 }

@@ -2,9 +2,10 @@
 //! hyperparameter optimization", AISTATS 2016): every trial trains to the first rung, the best 1/η of those there go on
 //! to the next, and so on; those of the last rung train to their end.
 //!
-//! The rungs lie at r, rη, rη², … epochs, as those of ASHA (L. Li et al., "A system for massively parallel hyperparameter
-//! tuning", MLSys 2020), but a rung is decided when all of it is measured: what goes on is a function of what was measured
-//! and of nothing else. Each trial runs under the learning-rate schedule of its whole plan and is only paused.
+//! The rungs lie at r, rη, rη², … epochs, as those of ASHA (L. Li et al., "A system for massively parallel
+//! hyperparameter tuning", MLSys 2020), but a rung is decided when all of it is measured: what goes on is a function of
+//! what was measured and of nothing else. Each trial runs under the learning-rate schedule of its whole plan and is
+//! only paused.
 
 /// The rungs of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! How much each parameter mattered: the share of the measure's variation that goes with it.
 //!
 //! Of a number it is ρ², the square of Spearman's rank correlation of value and measure; of a choice η², the variation
-//! between the choices' means over all variation. Both lie from 0 to 1, and both are above 0 by chance alone: of n trials
-//! by 1 / (n − 1) on average, of k choices by (k − 1) / (n − 1). That chance stands beside them. What a parameter does only
-//! together with another, or only in the middle of its range, neither shows; and TPE's trials crowd where it is good.
+//! between the choices' means over all variation. Both lie from 0 to 1, and both are above 0 by chance alone: of n
+//! trials by 1 / (n − 1) on average, of k choices by (k − 1) / (n − 1). That chance stands beside them. What a
+//! parameter does only together with another, or only in the middle of its range, neither shows; and TPE's trials crowd
+//! where it is good.
 
 use retune_metrics::RankCorrelation;
 use serde::{Deserialize, Serialize};
@@ -82,8 +83,8 @@ mod tests {
     const SPEARMAN: f64 = -0.8857142857142858;
     const ETA_SQUARED: f64 = 0.5714285714285714;
 
-    /// By `scipy.stats.spearmanr(x, y).statistic` = -0.8857142857142858, and
-    /// `f = scipy.stats.f_oneway([0.9, 0.7], [0.8, 0.4], [0.5, 0.3]).statistic; 2 * f / (2 * f + 3)` = 0.5714285714285714.
+    /// By `scipy.stats.spearmanr(x, y).statistic` = -0.8857142857142858, and `f = scipy.stats.f_oneway([0.9, 0.7],
+    /// [0.8, 0.4], [0.5, 0.3]).statistic; 2 * f / (2 * f + 3)` = 0.5714285714285714.
     #[test]
     fn shares_are_scipys() {
         let parameter = |name: &str, domain| Parameter { name: name.to_owned(), domain };

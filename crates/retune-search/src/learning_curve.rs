@@ -1,16 +1,16 @@
 //! Would more data help? A power law through the errors of growing shares of the training set, how sure it is, and what
 //! it says of more data than there is.
 //!
-//! Intervals are by the bootstrap, the percentiles of refitted curves. With five seeds or more, whole seeds are drawn with
-//! replacement (the shares of one seed hold each other, so that their errors go together). With fewer, the residuals are
-//! drawn, centred and multiplied by √(m / (m − 3)) for the three numbers that m points have paid for the fit (A. C.
-//! Davison and D. V. Hinkley, "Bootstrap methods and their application", 1997, section 6.3 and 7.2). Either is an
-//! interval of the curve, not of one more training; and the validation examples are the same throughout, so that their
-//! own chance is not in it.
+//! Intervals are by the bootstrap, the percentiles of refitted curves. With five seeds or more, whole seeds are drawn
+//! with replacement (the shares of one seed hold each other, so that their errors go together). With fewer, the
+//! residuals are drawn, centred and multiplied by √(m / (m − 3)) for the three numbers that m points have paid for the
+//! fit (A. C. Davison and D. V. Hinkley, "Bootstrap methods and their application", 1997, section 6.3 and 7.2). Either
+//! is an interval of the curve, not of one more training; and the validation examples are the same throughout, so that
+//! their own chance is not in it.
 //!
 //! Whether there is a curve at all is asked by the F-test against a constant, F = ((S₀ − S) / 2) / (S / (m − 3)), whose
-//! p-value with two degrees of freedom above is (S / S₀)^((m − 3) / 2). The curve is not linear in c, so it is a guide and
-//! no exact test.
+//! p-value with two degrees of freedom above is (S / S₀)^((m − 3) / 2). The curve is not linear in c, so it is a guide
+//! and no exact test.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -284,7 +284,8 @@ mod tests {
         assert_eq!(LearningCurve::fit(&[], 1).verdict, Verdict::TooFewPoints);
     }
 
-    /// Of flat curves one in twenty may look like one that falls, by chance; the curve's third number makes it a few more.
+    /// Of flat curves one in twenty may look like one that falls, by chance; the curve's third number makes it a few
+    /// more.
     #[test]
     fn flat_noise_is_seldom_taken_for_a_trend() {
         let wrong = (0..100)

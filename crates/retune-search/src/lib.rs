@@ -1,9 +1,9 @@
 //! Hyperparameter search and learning curves: what to try next, trials as processes, and what they say.
 //!
 //! The statistics need nothing but numbers: [`Sampler`] proposes points of a space of [`Parameter`]s after what
-//! [`Observation`]s have shown, [`Halving`] says which trials go on, [`importances`] how much each parameter mattered, and
-//! [`LearningCurve`] whether more data would help. [`sweep`] and [`curve`] put them to work: a process of the program that
-//! trains for each trial, all state on the disk, so that a search that was stopped or killed goes on.
+//! [`Observation`]s have shown, [`Halving`] says which trials go on, [`importances`] how much each parameter mattered,
+//! and [`LearningCurve`] whether more data would help. [`sweep`] and [`curve`] put them to work: a process of the
+//! program that trains for each trial, all state on the disk, so that a search that was stopped or killed goes on.
 //!
 //! ```
 //! use retune_search::{CurvePoint, LearningCurve, Verdict};

@@ -2,16 +2,17 @@
 //!
 //! On a number's inner axis [low, high], kernel i is the normal distribution N(μᵢ, σᵢ) cut off at the ends. σᵢ is the
 //! greater distance to the neighbouring centres (of the outermost centres, the distance to their one neighbour; of a
-//! single one, to the farther end), at most high − low and at least (high − low) / min(100, n + 2) of n observations: the
-//! "magic clipping" that keeps two equal observations from making a spike. The prior is N((low + high) / 2, high − low).
+//! single one, to the farther end), at most high − low and at least (high − low) / min(100, n + 2) of n observations:
+//! the "magic clipping" that keeps two equal observations from making a spike. The prior is N((low + high) / 2, high −
+//! low).
 //!
 //! Of choices, kernel i gives each of them the weight 1 / (n + 1) and its own choice one more; the prior gives all the
 //! same.
 //!
 //! All weigh the same, up to 25 observations; of more, the last 25 weigh 1 and those before fall to 1/n in a line, the
-//! oldest least. These are the rules of Optuna 5 (`TPESampler(multivariate=False)`), which follow J. Bergstra, R. Bardenet,
-//! Y. Bengio and B. Kégl, "Algorithms for hyper-parameter optimization", NeurIPS 2011; S. Watanabe, "Tree-structured
-//! Parzen estimator: understanding its algorithm components and their roles", 2023, names each.
+//! oldest least. These are the rules of Optuna 5 (`TPESampler(multivariate=False)`), which follow J. Bergstra, R.
+//! Bardenet, Y. Bengio and B. Kégl, "Algorithms for hyper-parameter optimization", NeurIPS 2011; S. Watanabe,
+//! "Tree-structured Parzen estimator: understanding its algorithm components and their roles", 2023, names each.
 
 use std::f64::consts::{SQRT_2, TAU};
 

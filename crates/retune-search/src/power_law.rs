@@ -1,13 +1,13 @@
 //! The power law of learning curves: error(n) = a + b · n^(−c) of n examples, with a, b ≥ 0 and 0 < c ≤ 3.
 //!
-//! a is the error that no number of examples takes away, c how fast the rest goes (C. Cortes, L. D. Jackel, S. A. Solla,
-//! V. Vapnik and J. S. Denker, "Learning curves: asymptotic values and rate of convergence", NeurIPS 1993; J. Hestness et
-//! al., "Deep learning scaling is predictable, empirically", 2017).
+//! a is the error that no number of examples takes away, c how fast the rest goes (C. Cortes, L. D. Jackel, S. A.
+//! Solla, V. Vapnik and J. S. Denker, "Learning curves: asymptotic values and rate of convergence", NeurIPS 1993; J.
+//! Hestness et al., "Deep learning scaling is predictable, empirically", 2017).
 //!
-//! The sum of squared residuals is made least. Of a given c the best a and b are a linear problem with a closed solution
-//! (variable projection: G. H. Golub and V. Pereyra, SIAM Journal on Numerical Analysis 10, 1973), so that only c is
-//! sought: on a grid, and then by golden section around the best of it. There is no start to choose, and no local minimum
-//! but those between two points of the grid.
+//! The sum of squared residuals is made least. Of a given c the best a and b are a linear problem with a closed
+//! solution (variable projection: G. H. Golub and V. Pereyra, SIAM Journal on Numerical Analysis 10, 1973), so that
+//! only c is sought: on a grid, and then by golden section around the best of it. There is no start to choose, and no
+//! local minimum but those between two points of the grid.
 
 /// The bounds of c.
 const EXPONENTS: (f64, f64) = (0.01, 3.0);
@@ -32,7 +32,8 @@ impl PowerLaw {
     }
 
     /// The curve nearest to points of (examples, error), by least squares, and the sum of its squared residuals. `None`
-    /// where there are fewer than three different numbers of examples, or a number is not finite or examples not above 0.
+    /// where there are fewer than three different numbers of examples, or a number is not finite or examples not above
+    /// 0.
     pub fn fit(points: &[(f64, f64)]) -> Option<(PowerLaw, f64)> {
         let mut sizes: Vec<f64> = points.iter().map(|(examples, _)| *examples).collect();
         sizes.sort_by(f64::total_cmp);

@@ -17,7 +17,8 @@ pub enum Sampler {
 const DRAWS: usize = 100;
 
 impl Sampler {
-    /// The point of trial `trial` (from 0) after these, the oldest first; `None` where every point of the space was tried.
+    /// The point of trial `trial` (from 0) after these, the oldest first; `None` where every point of the space was
+    /// tried.
     ///
     /// No point is given twice, but in a space so narrow that a hundred draws find nothing new.
     pub fn propose(self, space: &[Parameter], seed: u64, trial: u64, history: &[Observation]) -> Option<Point> {

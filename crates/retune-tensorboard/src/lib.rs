@@ -14,8 +14,8 @@
 //!
 //! A file is a row of records as in TFRecord (`tensorflow/core/lib/io/record_writer.h`), each a message `Event`
 //! (`tensorflow/core/util/event.proto`) in protocol buffers' wire format. What is written is what
-//! `torch.utils.tensorboard.SummaryWriter` writes for the same calls, except that a histogram's empty buckets side by side are
-//! one.
+//! `torch.utils.tensorboard.SummaryWriter` writes for the same calls, except that a histogram's empty buckets side by
+//! side are one.
 
 mod histogram;
 mod message;
@@ -49,16 +49,17 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Begins a file of its own in a folder, which is made if it is not there. Files of several writers in one folder are one
-    /// run to TensorBoard, in the order of their names: those of later writers come after.
+    /// Begins a file of its own in a folder, which is made if it is not there. Files of several writers in one folder
+    /// are one run to TensorBoard, in the order of their names: those of later writers come after.
     ///
     /// # Errors
     /// The folder or the file cannot be made.
     pub fn create(folder: &Path) -> Result<Self, WriteError> {
         fs::create_dir_all(folder).map_err(|source| WriteError { path: folder.to_owned(), source })?;
         let now = now();
-        // TensorBoard knows an event file by the word `tfevents` in its name, and sorts by what follows: seconds, here in ten
-        // digits until the year 2286, then their fraction, so that a run that is begun again at once comes after itself.
+        // TensorBoard knows an event file by the word `tfevents` in its name, and sorts by what follows: seconds, here
+        // in ten digits until the year 2286, then their fraction, so that a run that is begun again at once comes after
+        // itself.
         let micros = (now.fract() * 1e6) as u32;
         let name = format!("events.out.tfevents.{:010}.{micros:06}.{}.retune", now as u64, std::process::id());
         let path = folder.join(name);
@@ -73,8 +74,9 @@ impl EventWriter {
         &self.path
     }
 
-    /// Says that a process begins whose first step is `step`: what earlier files of the folder hold of it and of later steps does not
-    /// count, for the run does these steps again. TensorBoard heeds it from the second time on, so a run's first file says it too.
+    /// Says that a process begins whose first step is `step`: what earlier files of the folder hold of it and of later
+    /// steps does not count, for the run does these steps again. TensorBoard heeds it from the second time on, so a
+    /// run's first file says it too.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -1,5 +1,5 @@
-//! Protocol buffers' wire format (<https://protobuf.dev/programming-guides/encoding/>), as far as events need it: a field is
-//! its number and wire type, then its value.
+//! Protocol buffers' wire format (<https://protobuf.dev/programming-guides/encoding/>), as far as events need it: a
+//! field is its number and wire type, then its value.
 
 /// A message as it is built, field by field.
 #[derive(Debug, Clone, Default)]

@@ -34,9 +34,9 @@ pub enum CausalMask {
     Causal,
 }
 
-/// FlashAttention-2 (`aten::_flash_attention_forward`): `q` is `[t_q, h, k]`, `k` and `v` are `[t_k, h_kv, k]` in float16
-/// or bfloat16, with `k` a multiple of 8 up to 256; the result is `[t_q, h, k]`. `window` is how many keys before and
-/// after its own place a query sees.
+/// FlashAttention-2 (`aten::_flash_attention_forward`): `q` is `[t_q, h, k]`, `k` and `v` are `[t_k, h_kv, k]` in
+/// float16 or bfloat16, with `k` a multiple of 8 up to 256; the result is `[t_q, h, k]`. `window` is how many keys
+/// before and after its own place a query sees.
 ///
 /// # Errors
 /// libtorch refuses: another device, type or size.
@@ -69,8 +69,8 @@ pub fn flash(
     }))
 }
 
-/// Memory-efficient attention (`aten::_efficient_attention_forward`): `q` is `[t_q, h, k]`, `k` and `v` are `[t_k, h, k]`,
-/// single or half precision; the result is `[t_q, h, k]`.
+/// Memory-efficient attention (`aten::_efficient_attention_forward`): `q` is `[t_q, h, k]`, `k` and `v` are `[t_k, h,
+/// k]`, single or half precision; the result is `[t_q, h, k]`.
 ///
 /// # Errors
 /// libtorch refuses: another device, type or size.

@@ -38,8 +38,8 @@ fn load_once() -> Result<usize, String> {
     }
 }
 
-/// Whether matrix products of float32 tensors on a GPU may round their factors to TF32, 8 bits of exponent and 10 of fraction, for
-/// the whole process (`torch.backends.cuda.matmul.allow_tf32`). Not so unless it is asked for.
+/// Whether matrix products of float32 tensors on a GPU may round their factors to TF32, 8 bits of exponent and 10 of
+/// fraction, for the whole process (`torch.backends.cuda.matmul.allow_tf32`). Not so unless it is asked for.
 ///
 /// # Errors
 /// libtorch refuses.

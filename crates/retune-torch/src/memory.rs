@@ -1,9 +1,9 @@
 //! What the C library's allocator does with memory that is freed.
 
 /// Lets the allocator keep what is freed instead of giving its pages back to the system at each step, which would clear
-/// and map them anew at the next one. The process holds the most that it ever needed, until [`give_back`]. To be called once, before
-/// anything large is allocated; where the C library is not glibc, or its own variables in the environment say what it shall
-/// do, it does nothing.
+/// and map them anew at the next one. The process holds the most that it ever needed, until [`give_back`]. To be called
+/// once, before anything large is allocated; where the C library is not glibc, or its own variables in the environment
+/// say what it shall do, it does nothing.
 ///
 /// By default glibc maps what is larger than 32 MiB apart and unmaps it when it is freed: a gradient of a table of word
 /// embeddings at each step (docs/performance.md has what this gives).
@@ -24,8 +24,9 @@ pub fn keep_freed() {
     }
 }
 
-/// Gives what is freed back to the system, now and from now on: once memory was short, what one part of a program keeps is what another
-/// lacks, and threads and compiled kernels need memory that no heap has. Where the C library is not glibc it does nothing.
+/// Gives what is freed back to the system, now and from now on: once memory was short, what one part of a program keeps
+/// is what another lacks, and threads and compiled kernels need memory that no heap has. Where the C library is not
+/// glibc it does nothing.
 pub fn give_back() {
     #[cfg(target_env = "gnu")]
     {

@@ -1,5 +1,5 @@
-//! Differentiable operations written in Rust: a forward and a backward pass on tensors, which libtorch's autograd calls as
-//! it calls its own (`torch.autograd.Function`).
+//! Differentiable operations written in Rust: a forward and a backward pass on tensors, which libtorch's autograd calls
+//! as it calls its own (`torch.autograd.Function`).
 
 use std::any::Any;
 use std::mem::ManuallyDrop;
@@ -9,14 +9,15 @@ use tch::Tensor;
 
 use crate::{TorchError, addresses, adopt, bridge::ffi};
 
-/// An operation with one output. It may remember what its forward pass computed. Where one of its passes panics, the call that
-/// led to it fails with the panic's message.
+/// An operation with one output. It may remember what its forward pass computed. Where one of its passes panics, the
+/// call that led to it fails with the panic's message.
 pub trait Operation: Send {
     /// The output; nothing that is computed in here is recorded for gradients.
     fn forward(&mut self, inputs: &[Tensor]) -> Tensor;
 
-    /// The gradient of each input, in order, given the output's; an undefined tensor (`Tensor::new()`) will do where `needed` says that nobody
-    /// asks for it. It is called at most once for each backward pass. `inputs` is empty where they are not kept.
+    /// The gradient of each input, in order, given the output's; an undefined tensor (`Tensor::new()`) will do where
+    /// `needed` says that nobody asks for it. It is called at most once for each backward pass. `inputs` is empty where
+    /// they are not kept.
     fn backward(&self, inputs: &[Tensor], gradient: &Tensor, needed: &[bool]) -> Vec<Tensor>;
 
     /// Whether the backward pass reads the inputs. Those that it does not read are not kept for it.
@@ -41,7 +42,8 @@ pub(crate) struct BoxedOperation(Box<dyn Operation>);
 /// What the message of an error begins with that was a panic in Rust below C++.
 pub const PANICKED: &str = "panic in an operation: ";
 
-/// A panic, made an error: through C++ no panic may pass, and an operation may panic for a lack of memory, which is no bug.
+/// A panic, made an error: through C++ no panic may pass, and an operation may panic for a lack of memory, which is no
+/// bug.
 pub(crate) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| format!("{PANICKED}{}", words(&*panic)))
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::operation::caught;
 use crate::{TorchError, bridge::ffi};
 
-/// Calls `work` with parts that together are `0..count`, on as many threads as libtorch uses (`at::parallel_for`); parts of
-/// fewer than `grain` are not made. Inside a parallel region all is one part.
+/// Calls `work` with parts that together are `0..count`, on as many threads as libtorch uses (`at::parallel_for`);
+/// parts of fewer than `grain` are not made. Inside a parallel region all is one part.
 ///
 /// # Errors
 /// libtorch refuses.
@@ -26,9 +26,9 @@ pub struct Blocks<'a, T> {
     pub offsets: &'a [usize],
 }
 
-/// Calls `work` once for every index with the blocks of that index, in parallel, the last index first. A thread that is done
-/// takes the next index, so that blocks of unequal size keep all threads busy; what is computed does not depend on which
-/// thread does it.
+/// Calls `work` once for every index with the blocks of that index, in parallel, the last index first. A thread that is
+/// done takes the next index, so that blocks of unequal size keep all threads busy; what is computed does not depend on
+/// which thread does it.
 ///
 /// # Errors
 /// libtorch refuses.

@@ -1,5 +1,5 @@
-//! Computing again in the backward pass what was not kept in the forward pass (gradient checkpointing, Chen et al. 2016, arXiv
-//! 1604.06174; `torch.utils.checkpoint`): less memory for one more forward pass.
+//! Computing again in the backward pass what was not kept in the forward pass (gradient checkpointing, Chen et al.
+//! 2016, arXiv 1604.06174; `torch.utils.checkpoint`): less memory for one more forward pass.
 
 use tch::{Device, Tensor};
 
@@ -7,10 +7,10 @@ use crate::autocast::{self, AutocastGuard, Narrow};
 use crate::operation::{Operation, apply};
 use crate::{TorchError, random};
 
-/// `function(inputs)`, of which nothing is kept for gradients but the inputs. The backward pass computes it again, with the same
-/// draws from the default generator and under the same autocast, so that gradients are those of `function` itself, to the bit.
-/// `parameters` are the leaves that `function` reads besides its inputs; nothing else that it reads has a gradient. It must
-/// compute the same at each call, and its result must be none of its inputs.
+/// `function(inputs)`, of which nothing is kept for gradients but the inputs. The backward pass computes it again, with
+/// the same draws from the default generator and under the same autocast, so that gradients are those of `function`
+/// itself, to the bit. `parameters` are the leaves that `function` reads besides its inputs; nothing else that it reads
+/// has a gradient. It must compute the same at each call, and its result must be none of its inputs.
 ///
 /// # Errors
 /// libtorch refuses, or `function` panics: the error has its message.
@@ -78,7 +78,8 @@ impl<F: Fn(&[Tensor]) -> Tensor> Checkpoint<F> {
         // Should something panic, the guard still puts back whether gradients are recorded.
         let guard = tch::no_grad_guard();
         let sum = tch::with_grad(|| {
-            // No leaves: autocast keeps one casted copy of a leaf for all who read it, and would sum their gradients in bfloat16.
+            // No leaves: autocast keeps one casted copy of a leaf for all who read it, and would sum their gradients in
+            // bfloat16.
             let handles: Vec<Tensor> = inputs.iter().map(Tensor::alias).collect();
             let output = self.again(&handles)?;
             // tch begins a backward pass with ones: times them, the output's gradient is itself to the bit.

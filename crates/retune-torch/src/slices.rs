@@ -35,8 +35,8 @@ pub fn read<T: Element>(tensor: &Tensor) -> Option<&[T]> {
     if elements == 0 {
         return Some(&[]);
     }
-    // SAFETY: a contiguous tensor of this kind on the processor has so many elements from its data pointer on, which stay
-    // as long as the tensor does.
+    // SAFETY: a contiguous tensor of this kind on the processor has so many elements from its data pointer on, which
+    // stay as long as the tensor does.
     Some(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), elements) })
 }
 
@@ -51,13 +51,14 @@ pub fn filled<T: Element>(shape: &[i64], fill: impl FnOnce(&mut [T])) -> Tensor 
     tensor
 }
 
-/// The same, but `fill` is given numbers that mean nothing, all of which it must write: to clear them first takes as long as many a
-/// kernel.
+/// The same, but `fill` is given numbers that mean nothing, all of which it must write: to clear them first takes as
+/// long as many a kernel.
 pub fn overwritten<T: Element>(shape: &[i64], fill: impl FnOnce(&mut [T])) -> Tensor {
     let tensor = Tensor::empty(shape, (T::KIND, Device::Cpu));
     let elements = tensor.numel();
     if elements > 0 {
-        // SAFETY: as above. Every pattern of bits is a number of these types, and what a foreign allocator gave is some pattern.
+        // SAFETY: as above. Every pattern of bits is a number of these types, and what a foreign allocator gave is some
+        // pattern.
         fill(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), elements) });
     }
     tensor

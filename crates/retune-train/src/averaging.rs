@@ -1,9 +1,10 @@
 //! Averages of the weights that training passes through, which often generalise better than its last.
 //!
-//! - An exponential moving average (Polyak and Juditsky 1992, in the form that is usual since Tarvainen and Valpola 2017, arXiv
-//!   1703.01780): `w' = d w' + (1 - d) w`, as `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`.
-//! - The mean over the last part of training (SWA, Izmailov et al. 2018, arXiv 1803.05407; of the last checkpoints, LAWA,
-//!   Kaddour 2022, arXiv 2209.14981): `w' = w' + (w - w') / (n + 1)`, as `AveragedModel` by default.
+//! - An exponential moving average (Polyak and Juditsky 1992, in the form that is usual since Tarvainen and Valpola
+//!   2017, arXiv 1703.01780): `w' = d w' + (1 - d) w`, as `torch.optim.swa_utils.AveragedModel` with
+//!   `get_ema_multi_avg_fn`.
+//! - The mean over the last part of training (SWA, Izmailov et al. 2018, arXiv 1803.05407; of the last checkpoints,
+//!   LAWA, Kaddour 2022, arXiv 2209.14981): `w' = w' + (w - w') / (n + 1)`, as `AveragedModel` by default.
 //!
 //! In both the first update takes the weights as they are. Whoever trains says when to update ([`Period`]), after the
 //! optimiser's step. `docs/optimizers.md` says when which is used.
@@ -19,8 +20,9 @@ pub enum Average {
     Exponential {
         /// How much of the average an update keeps; in `[0, 1)`.
         decay: f64,
-        /// Whether the decay of the update that follows n others is at most `(1 + n) / (10 + n)`, so that a short training
-        /// forgets its beginning (as `tf.train.ExponentialMovingAverage` with `num_updates`, and `EMAModel` of diffusers).
+        /// Whether the decay of the update that follows n others is at most `(1 + n) / (10 + n)`, so that a short
+        /// training forgets its beginning (as `tf.train.ExponentialMovingAverage` with `num_updates`, and `EMAModel` of
+        /// diffusers).
         warmup: bool,
     },
     /// The mean of all updates.
@@ -137,11 +139,11 @@ impl WeightAverage {
         self.updates.int64_value(&[]) as u64
     }
 
-    /// Exchanges the average and the model's weights, to the bit: done twice, it leaves no trace. Before the first update
-    /// nothing moves: the average of nothing would be the weights that training began with.
+    /// Exchanges the average and the model's weights, to the bit: done twice, it leaves no trace. Before the first
+    /// update nothing moves: the average of nothing would be the weights that training began with.
     ///
-    /// Values are copied by way of one more copy of the largest weight, and all tensors stay where they are, so that views
-    /// of them and recorded graphs see the exchange.
+    /// Values are copied by way of one more copy of the largest weight, and all tensors stay where they are, so that
+    /// views of them and recorded graphs see the exchange.
     ///
     /// # Errors
     /// libtorch refuses.
@@ -164,8 +166,8 @@ impl WeightAverage {
         self.swapped
     }
 
-    /// All that a checkpoint keeps beside the weights: `<weight>.average` for each, and `n_averaged`, the number of updates.
-    /// The tensors are handles: what is copied into them is the average from then on.
+    /// All that a checkpoint keeps beside the weights: `<weight>.average` for each, and `n_averaged`, the number of
+    /// updates. The tensors are handles: what is copied into them is the average from then on.
     ///
     /// # Errors
     /// The average is in the model's place: then the model has it, and the weights that train would be lost.

@@ -1,5 +1,5 @@
-//! The run as TensorBoard shows it: what `metrics.jsonl` says as scalars, norms of gradients by layer as histograms, the plan and
-//! some predictions as texts.
+//! The run as TensorBoard shows it: what `metrics.jsonl` says as scalars, norms of gradients by layer as histograms,
+//! the plan and some predictions as texts.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! What a run's data files held when it began (`data.json` in its folder): a run goes on with the same data, or not at all.
+//! What a run's data files held when it began (`data.json` in its folder): a run goes on with the same data, or not at
+//! all.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -61,7 +62,8 @@ impl DataRecord {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// That the plan's files are what they were when the run began. Files to which nothing can have been written are not read.
+    /// That the plan's files are what they were when the run began. Files to which nothing can have been written are
+    /// not read.
     ///
     /// # Errors
     /// [`TrainError::DataChanged`] where a file holds something else; one cannot be read.

@@ -5,8 +5,8 @@ use tch::Tensor;
 use crate::network::Network;
 use crate::{TrainError, batch::to_input, task::Batch};
 
-/// The first of a model's parameters or layers whose numbers are not all finite on a batch, in words, begun by a comma; empty
-/// where all are. Dropout is off.
+/// The first of a model's parameters or layers whose numbers are not all finite on a batch, in words, begun by a comma;
+/// empty where all are. Dropout is off.
 ///
 /// # Errors
 /// The batch describes no layout.

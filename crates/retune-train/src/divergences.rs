@@ -5,8 +5,9 @@
 //! (KL(p ‖ q) + KL(q ‖ p)) / 2  =  Σ (p − q) (log p − log q) / 2
 //! ```
 //!
-//! The form on the right is 0 where the outputs are equal, and its gradient too. Gradients go to both outputs. As losses are,
-//! a divergence is a *sum* over items, in float32, without dimensions, and weighs each item as the loss does.
+//! The form on the right is 0 where the outputs are equal, and its gradient too. Gradients go to both outputs. As
+//! losses are, a divergence is a *sum* over items, in float32, without dimensions, and weighs each item as the loss
+//! does.
 
 use retune_attention::SequenceLayout;
 use tch::{Kind, Tensor};
@@ -14,9 +15,10 @@ use tch::{Kind, Tensor};
 use crate::losses::{CrossEntropy, IGNORED, log_sums_of_sequences};
 
 impl CrossEntropy {
-    /// The divergence between two distributions over the classes for each item; both logits are `[n, c]`, `labels` `[n]` in
-    /// int64. An item counts for its label's weight, and for nothing where the label is [`IGNORED`]: divided by
-    /// [`CrossEntropy::weight`], it is a mean as the loss is. (The label has no other part in it; nor have smoothing and focus.)
+    /// The divergence between two distributions over the classes for each item; both logits are `[n, c]`, `labels`
+    /// `[n]` in int64. An item counts for its label's weight, and for nothing where the label is [`IGNORED`]: divided
+    /// by [`CrossEntropy::weight`], it is a mean as the loss is. (The label has no other part in it; nor have smoothing
+    /// and focus.)
     pub fn divergence(&self, first: &Tensor, second: &Tensor, labels: &Tensor) -> Tensor {
         let [p, q] = [first, second].map(|logits| logits.log_softmax(-1, Kind::Float)); // [n, c]
         let apart = apart(&p, &q).sum_dim_intlist(-1, false, Kind::Float); // [n]
@@ -33,15 +35,15 @@ impl CrossEntropy {
     }
 }
 
-/// The divergence between two yes-or-no distributions for each label of each example; both logits are `[n, c]`. (The logarithm
-/// of the odds is the logit, so that it is `Σ (σ(x) − σ(y)) (x − y) / 2`.)
+/// The divergence between two yes-or-no distributions for each label of each example; both logits are `[n, c]`. (The
+/// logarithm of the odds is the logit, so that it is `Σ (σ(x) − σ(y)) (x − y) / 2`.)
 pub fn binary(first: &Tensor, second: &Tensor) -> Tensor {
     let [x, y] = [first, second].map(|logits| logits.to_kind(Kind::Float)); // [n, c]
     ((x.sigmoid() - y.sigmoid()) * (x - y)).sum(Kind::Float) / 2.0
 }
 
-/// The mean of the divergences between the distributions of the start and of the end, each over the tokens of its sequence;
-/// both logits are `[t, 2]`. The mean, as [`spans`](crate::losses::spans) is that of two losses.
+/// The mean of the divergences between the distributions of the start and of the end, each over the tokens of its
+/// sequence; both logits are `[t, 2]`. The mean, as [`spans`](crate::losses::spans) is that of two losses.
 pub fn spans(first: &Tensor, second: &Tensor, layout: &SequenceLayout) -> Tensor {
     let sequence = layout.sequence_of_token(first.device()); // [t]
     let [p, q] = [first, second].map(|logits| {
@@ -51,8 +53,8 @@ pub fn spans(first: &Tensor, second: &Tensor, layout: &SequenceLayout) -> Tensor
     apart(&p, &q).sum(Kind::Float) / 2.0
 }
 
-/// Squared differences; both are `[n]`. A number is no distribution: this is the divergence between normal distributions of
-/// deviation `1/√2` around the two, and what the paper's published code takes for regression.
+/// Squared differences; both are `[n]`. A number is no distribution: this is the divergence between normal
+/// distributions of deviation `1/√2` around the two, and what the paper's published code takes for regression.
 pub fn squared_difference(first: &Tensor, second: &Tensor) -> Tensor {
     (first.to_kind(Kind::Float) - second.to_kind(Kind::Float)).square().sum(Kind::Float)
 }

@@ -6,8 +6,8 @@ use crate::evaluation::Evaluation;
 use crate::task::{Examples, Task};
 use crate::trainer::Trainer;
 
-/// What `evaluation.json` holds: the last evaluation whole, and what a reader of it asks next: of how many rows, beside which
-/// classes in training, decided by which measure.
+/// What `evaluation.json` holds: the last evaluation whole, and what a reader of it asks next: of how many rows, beside
+/// which classes in training, decided by which measure.
 pub(crate) fn evaluation_file<T: Task>(
     trainer: &Trainer<T>,
     split: &'static str,

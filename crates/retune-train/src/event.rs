@@ -83,7 +83,8 @@ pub struct StepReport {
     pub learning_rate: f64,
     /// The gradient's global 2-norm before clipping.
     pub gradient_norm: f64,
-    /// The 2-norms of the gradients of single parameters, before clipping, each with the parameter's place among those that move.
+    /// The 2-norms of the gradients of single parameters, before clipping, each with the parameter's place among those
+    /// that move.
     pub parameter_norms: Vec<(usize, f64)>,
     /// Tokens in the batch; none of them is padding.
     pub tokens: usize,

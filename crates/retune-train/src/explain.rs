@@ -1,13 +1,13 @@
-//! Which tokens an output hangs on: integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) of the word embeddings,
-//! and where the last layer's attention looks.
+//! Which tokens an output hangs on: integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) of the word
+//! embeddings, and where the last layer's attention looks.
 //!
 //! ```text
 //! a_i = (x_i − x'_i) · ∫₀¹ ∂F/∂x_i (x' + α (x − x')) dα        Σ_i a_i = F(x) − F(x')   (completeness)
 //! ```
 //!
-//! `x` are the word embeddings of a sequence, `F` is one of its outputs, and `x'` the same sequence in which every token that
-//! says something has become the padding token; the special tokens stay, and have no share. The integral is Gauss and
-//! Legendre's, whose nodes are doubled until completeness holds.
+//! `x` are the word embeddings of a sequence, `F` is one of its outputs, and `x'` the same sequence in which every
+//! token that says something has become the padding token; the special tokens stay, and have no share. The integral is
+//! Gauss and Legendre's, whose nodes are doubled until completeness holds.
 
 use retune_attention::{Mode, SequenceLayout, recording_weights};
 use retune_models::PackedInput;
@@ -59,8 +59,8 @@ pub const ENOUGH_NODES: usize = FEWEST_NODES * (1 + 2 + 4);
 /// Tokens of nodes that are computed at once.
 const TOKENS_AT_ONCE: usize = 2048;
 
-/// Attributes output `class` of a network that gives a row of outputs for each sequence, in fp32 and without dropout, with
-/// at most `most_nodes` nodes in all, but never fewer than [`FEWEST_NODES`].
+/// Attributes output `class` of a network that gives a row of outputs for each sequence, in fp32 and without dropout,
+/// with at most `most_nodes` nodes in all, but never fewer than [`FEWEST_NODES`].
 ///
 /// # Errors
 /// libtorch refuses.

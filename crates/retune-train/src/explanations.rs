@@ -25,8 +25,8 @@ pub(crate) struct Tested<'a, T: Task> {
     pub labels: Option<&'a [String]>,
 }
 
-/// Explains up to `count` examples, for about as much work as training on `tokens` tokens is: of those that are wrong the
-/// surest first, then the least sure of the others. `None` where the task's outputs are not of one sequence each.
+/// Explains up to `count` examples, for about as much work as training on `tokens` tokens is: of those that are wrong
+/// the surest first, then the least sure of the others. `None` where the task's outputs are not of one sequence each.
 pub(crate) fn explain<T: Task>(
     network: &Network,
     tokenizer: &TextTokenizer,

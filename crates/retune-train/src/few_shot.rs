@@ -1,8 +1,10 @@
-//! The contrastive stage of few-shot classification (SetFit: Tunstall et al. 2022, arXiv 2209.11055): the encoder learns to put
-//! texts of one class near each other and of others apart, before a head is trained on what it then gives.
+//! The contrastive stage of few-shot classification (SetFit: Tunstall et al. 2022, arXiv 2209.11055): the encoder
+//! learns to put texts of one class near each other and of others apart, before a head is trained on what it then
+//! gives.
 //!
-//! It is a run of the task `embeddings` like any other, with its own folder, checkpoints and `plan.toml`; only its pairs are made
-//! here. Both the pairs and the plan are functions of the plan of the run that it comes before, so that to resume needs neither.
+//! It is a run of the task `embeddings` like any other, with its own folder, checkpoints and `plan.toml`; only its
+//! pairs are made here. Both the pairs and the plan are functions of the plan of the run that it comes before, so that
+//! to resume needs neither.
 
 use std::path::Path;
 
@@ -29,13 +31,13 @@ pub struct Stage {
 
 /// The columns of the files of pairs: the two texts, and their cosine.
 const COLUMNS: [&str; 3] = ["text", "partner", "cosine"];
-/// Validation texts that pairs are made of, at most: the loss on them is for people to read, and decides between epochs where
-/// there are several.
+/// Validation texts that pairs are made of, at most: the loss on them is for people to read, and decides between epochs
+/// where there are several.
 const MOST_VALIDATION: usize = 100;
 
 impl Stage {
-    /// The stage that comes before a plan's run, in a folder of its own; `rows` are the training examples that the run uses. Of
-    /// the validation examples, each has one pair of each sort.
+    /// The stage that comes before a plan's run, in a folder of its own; `rows` are the training examples that the run
+    /// uses. Of the validation examples, each has one pair of each sort.
     ///
     /// # Errors
     /// There is no positive pair among the rows, or no negative one; or a text cannot be read again.
@@ -120,7 +122,8 @@ fn groups(
     })
 }
 
-/// What is the stage's own is said; what is not (the optimiser, the schedule, the device, checkpoints) is as in the run's plan.
+/// What is the stage's own is said; what is not (the optimiser, the schedule, the device, checkpoints) is as in the
+/// run's plan.
 fn stage_plan(plan: &Plan, folder: &Path) -> Plan {
     let few_shot = &plan.few_shot;
     let [text, partner, cosine] = COLUMNS.map(str::to_owned);

@@ -58,8 +58,8 @@ pub struct Summary {
     pub predictions: Option<PathBuf>,
 }
 
-/// Tunes and tests the best model, writes it, and clears the checkpoints, which have served. A run that ends in here goes
-/// on from its last checkpoint, and does all of it again.
+/// Tunes and tests the best model, writes it, and clears the checkpoints, which have served. A run that ends in here
+/// goes on from its last checkpoint, and does all of it again.
 pub(crate) fn finish<T: Task>(
     trainer: &mut Trainer<T>,
     state: TrainingState,

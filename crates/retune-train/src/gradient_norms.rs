@@ -16,7 +16,8 @@ impl FromIterator<(String, f64)> for GradientNorms {
 }
 
 impl GradientNorms {
-    /// Those of the embeddings, of each layer, and of what comes after: the name of the part and the norms of its parameters.
+    /// Those of the embeddings, of each layer, and of what comes after: the name of the part and the norms of its
+    /// parameters.
     pub fn by_layer(&self) -> Vec<(String, Vec<f64>)> {
         let mut parts: Vec<(Option<usize>, bool, Vec<f64>)> = Vec::new();
         for (name, norm) in &self.0 {

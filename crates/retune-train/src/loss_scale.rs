@@ -1,7 +1,7 @@
-//! Loss scaling for float16, whose least number is 6e-8: a loss multiplied by a large factor has gradients that are as much larger, and these
-//! are divided by it in float32 (P. Micikevicius et al., "Mixed precision training", 2018, section 3.2). The factor seeks its size, by the
-//! numbers of `torch.amp.GradScaler`: half after a step in which a gradient was not finite, which then moves nothing; twice after
-//! 2,000 steps without one.
+//! Loss scaling for float16, whose least number is 6e-8: a loss multiplied by a large factor has gradients that are as
+//! much larger, and these are divided by it in float32 (P. Micikevicius et al., "Mixed precision training", 2018,
+//! section 3.2). The factor seeks its size, by the numbers of `torch.amp.GradScaler`: half after a step in which a
+//! gradient was not finite, which then moves nothing; twice after 2,000 steps without one.
 
 use serde::{Deserialize, Serialize};
 

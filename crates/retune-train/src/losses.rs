@@ -14,8 +14,8 @@ pub struct CrossEntropy {
     pub weights: Option<Tensor>,
     /// The share of each label that is spread over all classes, from 0 to below 1 (Szegedy et al. 2016).
     pub smoothing: f64,
-    /// The exponent by which what is right already counts for less (focal loss, Lin et al. 2017, equation 5 with α of the
-    /// label's class); `None` for the plain loss. With it, `smoothing` has no effect.
+    /// The exponent by which what is right already counts for less (focal loss, Lin et al. 2017, equation 5 with α of
+    /// the label's class); `None` for the plain loss. With it, `smoothing` has no effect.
     pub focal_gamma: Option<f64>,
 }
 
@@ -86,7 +86,8 @@ pub fn spans(logits: &Tensor, layout: &SequenceLayout, starts: &Tensor, ends: &T
     (log_sums.sum(Kind::Float) - at(starts, 0) - at(ends, 1)) / 2.0
 }
 
-/// The logarithm of the sum of the exponentials of each sequence's numbers: `numbers` is `[t, n]` in float32, the result `[b, n]`.
+/// The logarithm of the sum of the exponentials of each sequence's numbers: `numbers` is `[t, n]` in float32, the
+/// result `[b, n]`.
 pub(crate) fn log_sums_of_sequences(numbers: &Tensor, layout: &SequenceLayout) -> Tensor {
     let sequence = layout.sequence_of_token(numbers.device()); // [t]
     let shape = [layout.sequences() as i64, numbers.size()[1]];

@@ -1,6 +1,6 @@
-//! A search for a learning rate: a short training at rates that rise exponentially, and what its losses say (Smith 2017, arXiv
-//! 1506.01186; the numbers are those of fastai's `lr_find`). Whoever trains asks for the next rate, makes a step, and tells
-//! the batch's loss; the weights are worth nothing afterwards. `docs/optimizers.md` has the formulas.
+//! A search for a learning rate: a short training at rates that rise exponentially, and what its losses say (Smith
+//! 2017, arXiv 1506.01186; the numbers are those of fastai's `lr_find`). Whoever trains asks for the next rate, makes a
+//! step, and tells the batch's loss; the weights are worth nothing afterwards. `docs/optimizers.md` has the formulas.
 
 use serde::Serialize;
 
@@ -119,8 +119,8 @@ impl RateFinder {
         self.ending.is_none().then(|| self.settings.rate(self.points.len() as u64))
     }
 
-    /// Takes the loss of the step that had [`next_rate`](Self::next_rate); tells whether the search has ended. What comes
-    /// after the end is not taken.
+    /// Takes the loss of the step that had [`next_rate`](Self::next_rate); tells whether the search has ended. What
+    /// comes after the end is not taken.
     pub fn observe(&mut self, loss: f64) -> Option<Ending> {
         let Some(learning_rate) = self.next_rate() else { return self.ending };
         if !loss.is_finite() {
@@ -153,8 +153,8 @@ impl RateFinder {
         self.ending
     }
 
-    /// What the steps so far suggest, without the first tenth, whose smoothed losses are hardly smooth, and the last five
-    /// unless a loss that is not finite was the end; nothing where fewer than two steps are left.
+    /// What the steps so far suggest, without the first tenth, whose smoothed losses are hardly smooth, and the last
+    /// five unless a loss that is not finite was the end; nothing where fewer than two steps are left.
     pub fn suggestions(&self) -> Option<Suggestions> {
         let last = if self.ending == Some(Ending::NotFinite) { 0 } else { LAST_STEPS };
         let kept = self.points.get(self.settings.steps as usize / 10..self.points.len().saturating_sub(last))?;

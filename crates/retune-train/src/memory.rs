@@ -1,7 +1,7 @@
 //! Memory that is not there: told apart from other panics, so that a batch can be computed in smaller parts.
 //!
-//! tch's operations panic where libtorch refuses, and a model's forward pass is written in them. A wrong shape is a bug, and
-//! goes on as the panic that it is; memory that the machine lacks is an error.
+//! tch's operations panic where libtorch refuses, and a model's forward pass is written in them. A wrong shape is a
+//! bug, and goes on as the panic that it is; memory that the machine lacks is an error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -11,7 +11,8 @@ use crate::TrainError;
 
 /// Whether a panic's, or an error's, words are libtorch's, or the C++ library's, for a lack of memory.
 pub fn is_lack_of_memory(message: &str) -> bool {
-    // The last two are oneDNN's, which says no more where it finds no room for a kernel that it compiles, or for what that holds.
+    // The last two are oneDNN's, which says no more where it finds no room for a kernel that it compiles, or for what
+    // that holds.
     let words = ["out of memory", "can't allocate memory", "not enough memory", "bad_alloc"];
     (words.iter().chain(&["could not create a primitive", "could not create a memory"]))
         .any(|words| message.contains(words))

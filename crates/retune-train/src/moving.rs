@@ -58,8 +58,8 @@ pub(crate) fn choose(plan: &Plan, network: &Network) -> Result<NamedTensors, Tra
     Ok(moving.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).collect())
 }
 
-/// Gradual unfreezing (Howard and Ruder 2018, arXiv 1801.06146): the head alone at first, then one layer more after each so
-/// many steps, from the top, and at last what lies below all layers.
+/// Gradual unfreezing (Howard and Ruder 2018, arXiv 1801.06146): the head alone at first, then one layer more after
+/// each so many steps, from the top, and at last what lies below all layers.
 #[derive(Debug)]
 pub(crate) struct Thaw {
     every: u64,
@@ -81,7 +81,8 @@ impl Thaw {
         Self { every: every as u64, stages }
     }
 
-    /// Marks what moves in a step, counted from 0: a function of the step alone, so that a checkpoint keeps nothing of it.
+    /// Marks what moves in a step, counted from 0: a function of the step alone, so that a checkpoint keeps nothing of
+    /// it.
     pub(crate) fn at(&self, step: u64) {
         for (stage, tensors) in self.stages.iter().enumerate() {
             let moves = step / self.every > stage as u64;

@@ -22,8 +22,8 @@ pub enum Network {
 }
 
 impl Network {
-    /// Loads a model directory for texts of at most `max_length` tokens, with the adapter that the options name. Draws, if the
-    /// policy allows them, come from libtorch's default generator: seed it first.
+    /// Loads a model directory for texts of at most `max_length` tokens, with the adapter that the options name. Draws,
+    /// if the policy allows them, come from libtorch's default generator: seed it first.
     ///
     /// # Errors
     /// As [`Model::load_with`] and [`SentenceEncoder::load_with`].
@@ -55,7 +55,8 @@ impl Network {
         }
     }
 
-    /// The same network, which in training computes layers again in the backward pass instead of keeping what they computed.
+    /// The same network, which in training computes layers again in the backward pass instead of keeping what they
+    /// computed.
     pub fn recomputing(self) -> Self {
         match self {
             Self::Headed(model) => Self::Headed(model.recomputing()),
@@ -63,8 +64,8 @@ impl Network {
         }
     }
 
-    /// The outputs of a packed batch: `[b, w]`, or `[t, w]` where the head reads tokens; with `positions`, `[m]` in int64,
-    /// those of these tokens alone.
+    /// The outputs of a packed batch: `[b, w]`, or `[t, w]` where the head reads tokens; with `positions`, `[m]` in
+    /// int64, those of these tokens alone.
     pub fn forward(&self, input: &PackedInput, positions: Option<&Tensor>, mode: Mode) -> Tensor {
         match self {
             Self::Headed(model) => model.forward_at(input, positions, mode),

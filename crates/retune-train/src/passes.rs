@@ -12,8 +12,8 @@ use crate::task::{Batch, Task};
 
 /// The training loss of a batch, summed over its items; on features, where they are there, in the encoder's place.
 ///
-/// With a weight `α` above 0 it is that of R-Drop (Liang et al. 2021, arXiv 2106.14448): two passes, which differ by what
-/// dropout draws, the mean of their losses, and the divergence between their outputs:
+/// With a weight `α` above 0 it is that of R-Drop (Liang et al. 2021, arXiv 2106.14448): two passes, which differ by
+/// what dropout draws, the mean of their losses, and the divergence between their outputs:
 ///
 /// ```text
 /// (L₁ + L₂) / 2 + α · (KL(p ‖ q) + KL(q ‖ p)) / 2

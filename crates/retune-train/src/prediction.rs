@@ -21,8 +21,8 @@ pub enum Field {
     Number(f64),
     /// A whole number; `None` where there is none.
     Integer(Option<i64>),
-    /// Numbers by name, as probabilities by class: an object in JSON, in tables a column for each, whose name begins with
-    /// the given word.
+    /// Numbers by name, as probabilities by class: an object in JSON, in tables a column for each, whose name begins
+    /// with the given word.
     ByName(&'static str, Vec<(String, f64)>),
     /// A vector.
     Vector(Vec<f32>),

@@ -1,5 +1,6 @@
-//! How well a pretrained masked language model knows texts: pseudo-perplexity (J. Salazar, D. Liang, T. Q. Nguyen, K. Kirchhoff, "Masked
-//! language model scoring", 2020): exp(−(1/N) Σ log p(wₜ | all other tokens)), each of the N tokens masked by itself.
+//! How well a pretrained masked language model knows texts: pseudo-perplexity (J. Salazar, D. Liang, T. Q. Nguyen, K.
+//! Kirchhoff, "Masked language model scoring", 2020): exp(−(1/N) Σ log p(wₜ | all other tokens)), each of the N tokens
+//! masked by itself.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -54,8 +55,8 @@ impl MaskedReader {
         Ok(Some(Self { network, tokenizer, mask_id, computation: *computation }))
     }
 
-    /// The pseudo-perplexity of texts, cut to the maximal length; `None` where no text has a token. `progress` hears how many of
-    /// how many tokens are done.
+    /// The pseudo-perplexity of texts, cut to the maximal length; `None` where no text has a token. `progress` hears
+    /// how many of how many tokens are done.
     ///
     /// # Errors
     /// A text cannot be tokenised, or libtorch refuses a batch.

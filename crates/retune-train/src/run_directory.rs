@@ -13,8 +13,8 @@ use crate::checkpoint::write_synced;
 use crate::data_record::{DATA, DataRecord};
 use crate::gradient_norms::GradientNorms;
 
-/// A run's folder: `plan.toml`, `environment.json`, `data.json`, `metrics.jsonl`, `tensorboard/`, `checkpoints/`, `model/`,
-/// `predictions.parquet`, `evaluation.json`, `explanations.json`; the program adds `report.html`.
+/// A run's folder: `plan.toml`, `environment.json`, `data.json`, `metrics.jsonl`, `tensorboard/`, `checkpoints/`,
+/// `model/`, `predictions.parquet`, `evaluation.json`, `explanations.json`; the program adds `report.html`.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
@@ -31,8 +31,8 @@ const METRICS: &str = "metrics.jsonl";
 const BOARD: &str = "tensorboard";
 const EVALUATION: &str = "evaluation.json";
 const ENVIRONMENT: &str = "environment.json";
-/// Where the first files of a run are written before they are put into their places; gone when all are there. A folder that
-/// has it and no plan is of a run that was cut off before it began, and may be begun again.
+/// Where the first files of a run are written before they are put into their places; gone when all are there. A folder
+/// that has it and no plan is of a run that was cut off before it began, and may be begun again.
 const BEGINNING: &str = ".beginning";
 /// The run of a contrastive stage, within the run that it comes before.
 const CONTRASTIVE: &str = "contrastive";
@@ -78,7 +78,8 @@ impl RunDirectory {
         made
     }
 
-    /// The folder itself is not written beside its place and renamed, for it may be there already, as a mount point, say.
+    /// The folder itself is not written beside its place and renamed, for it may be there already, as a mount point,
+    /// say.
     fn fill(path: &Path, plan: &Plan, environment: &Value, data: &DataRecord) -> io::Result<()> {
         let beginning = path.join(BEGINNING);
         // Made first and removed last. Of an earlier beginning, it goes on to stand for the files that that one left.
@@ -196,7 +197,8 @@ impl RunDirectory {
         self.metrics.try_clone().map_err(|source| TrainError::Write { path: self.path.join(METRICS), source })
     }
 
-    /// The run begins, or goes on after so many steps: drops the lines of steps after `step`, and of the end of the run, which a resumed run is about to write again.
+    /// The run begins, or goes on after so many steps: drops the lines of steps after `step`, and of the end of the
+    /// run, which a resumed run is about to write again.
     ///
     /// # Errors
     /// The file cannot be read or written.

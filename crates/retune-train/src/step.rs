@@ -71,13 +71,14 @@ pub struct StepNumbers {
     pub too_large: Option<usize>,
     /// Whether the parameters moved: not where a number was not finite, and the batch is to be skipped.
     pub moved: bool,
-    /// Whether they did not because the scaled loss had gradients beyond float16's range, for which a smaller scale is the remedy.
+    /// Whether they did not because the scaled loss had gradients beyond float16's range, for which a smaller scale is
+    /// the remedy.
     pub overflowed: bool,
 }
 
-/// Moves the network, of its parameters those in `moved`, by one step on a batch, which may come in parts: losses are summed over all of them and divided by
-/// their whole weight, so that the parts' sizes make no difference. A part for which there is not enough memory is computed
-/// in halves.
+/// Moves the network, of its parameters those in `moved`, by one step on a batch, which may come in parts: losses are
+/// summed over all of them and divided by their whole weight, so that the parts' sizes make no difference. A part for
+/// which there is not enough memory is computed in halves.
 ///
 /// # Errors
 /// The loss or the gradient's norm is not finite and the settings say to stop (the model is left as it was), one example

@@ -23,8 +23,8 @@ pub struct TextVectors {
     pub width: usize,
 }
 
-/// Runs the encoder of a model directory once over texts, cut to `max_length` tokens, and pools as the directory's modules say:
-/// the mean of the tokens where it has none. `progress` hears how many are done.
+/// Runs the encoder of a model directory once over texts, cut to `max_length` tokens, and pools as the directory's
+/// modules say: the mean of the tokens where it has none. `progress` hears how many are done.
 ///
 /// # Errors
 /// A file of the model is missing or does not fit, `max_length` is more than its positions, or libtorch refuses a batch.

@@ -227,7 +227,8 @@ impl<T: Task> Trainer<T> {
         report.parameter_norms.iter().map(|(place, norm)| (self.moved[*place].0.clone(), *norm)).collect()
     }
 
-    /// The parts in which a batch is computed: as many rows, or tokens, at a time as the plan allows, and as memory does.
+    /// The parts in which a batch is computed: as many rows, or tokens, at a time as the plan allows, and as memory
+    /// does.
     fn parts(&self, rows: &[usize], state: &TrainingState) -> Vec<Vec<usize>> {
         let most_rows = self.plan.train.micro_batch_size.unwrap_or(usize::MAX);
         let limits = [self.plan.train.micro_batch_tokens, state.part_tokens];
@@ -251,8 +252,8 @@ impl<T: Task> Trainer<T> {
         parts
     }
 
-    /// An error with the place where a loss that is not finite came from. Other errors stay as they are: to seek where memory
-    /// ran out would need as much of it.
+    /// An error with the place where a loss that is not finite came from. Other errors stay as they are: to seek where
+    /// memory ran out would need as much of it.
     fn with_place(&self, error: TrainError, batch: &StepRows<'_, T>) -> TrainError {
         let TrainError::NotFinite { step, what: "loss", value, rows, place } = error else { return error };
         let found = batch.parts.iter().find_map(|part| {

@@ -1,4 +1,5 @@
-//! Schedules against transformers and torch, at every step: `golden/schedules.py` says what is in `golden/schedules.json`.
+//! Schedules against transformers and torch, at every step: `golden/schedules.py` says what is in
+//! `golden/schedules.json`.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Clippy excuses test functions, not their helpers.
 

@@ -35,7 +35,8 @@ fn it_learns_as_single_precision_does() -> Result<()> {
     Ok(())
 }
 
-/// With such a head the gradients of its inputs, 65,536 times as large, are no float16 any more; some halvings later they are.
+/// With such a head the gradients of its inputs, 65,536 times as large, are no float16 any more; some halvings later
+/// they are.
 #[test]
 fn gradients_beyond_its_range_move_nothing_and_halve_the_scale() -> Result<()> {
     let job = Job::new()?;
@@ -55,7 +56,8 @@ fn gradients_beyond_its_range_move_nothing_and_halve_the_scale() -> Result<()> {
     Ok(())
 }
 
-/// A loss that is no number halves the scale too where its batch is left out, as GradScaler's would: no such step counts towards a larger one.
+/// A loss that is no number halves the scale too where its batch is left out, as GradScaler's would: no such step
+/// counts towards a larger one.
 #[test]
 fn a_batch_that_is_left_out_is_no_finite_step() -> Result<()> {
     let job = Job::new()?;

@@ -36,8 +36,8 @@ fn killed(mut command: Command, after: Duration) -> Result<bool> {
     Ok(!status.success())
 }
 
-/// Kills a run under these assignments at so many moments, and compares each that comes to its end with one that was never
-/// stopped.
+/// Kills a run under these assignments at so many moments, and compares each that comes to its end with one that was
+/// never stopped.
 fn kill(assignments: &[&str], kills: usize) -> Result<()> {
     let job = Job::new()?;
     let assignments = [&["train.epochs=4", "checkpoint.every=1", "train.log_every=3"], assignments].concat();

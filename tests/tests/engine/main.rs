@@ -1,5 +1,5 @@
-//! The engine of training, through the built binary: what must make no difference to a run (being killed, being paused, in how
-//! many parts a batch is computed), and what must end it in words.
+//! The engine of training, through the built binary: what must make no difference to a run (being killed, being paused,
+//! in how many parts a batch is computed), and what must end it in words.
 
 mod adapter_path;
 mod cutting;

@@ -1,5 +1,5 @@
-//! Which rows a run sees: a share of them, or as many of each class as of the others. With a model that is no model, every
-//! batch is left out, and the log says which rows it was.
+//! Which rows a run sees: a share of them, or as many of each class as of the others. With a model that is no model,
+//! every batch is left out, and the log says which rows it was.
 
 use std::collections::BTreeSet;
 

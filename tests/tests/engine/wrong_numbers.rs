@@ -48,8 +48,8 @@ fn a_gradient_that_overflows_is_not_taken_for_a_loss() -> Result<()> {
     Ok(())
 }
 
-/// Every number of the forward pass is one: what is large is made small again. But of the `tanh` form of GELU the derivative at
-/// such an input is 0 · ∞.
+/// Every number of the forward pass is one: what is large is made small again. But of the `tanh` form of GELU the
+/// derivative at such an input is 0 · ∞.
 #[test]
 fn a_gradient_that_is_no_number_is_named_by_the_parameter_where_it_was_first() -> Result<()> {
     for clipping in ["train.max_grad_norm=1.0", "train.max_grad_norm=0.0"] {

@@ -1,5 +1,5 @@
-//! Fine-tuning on data sets of the Hub by their names, through the built binary and a Hub on the loopback interface: what is trained
-//! on, what is recorded, and what is said where it cannot be.
+//! Fine-tuning on data sets of the Hub by their names, through the built binary and a Hub on the loopback interface:
+//! what is trained on, what is recorded, and what is said where it cannot be.
 
 #![allow(clippy::unwrap_used)] // Clippy excuses test functions, not their helpers.
 
@@ -186,7 +186,8 @@ fn a_data_set_without_parquet_is_taken_as_the_hub_converted_it() -> Result<()> {
     Ok(())
 }
 
-/// The private token is sent; the card's own configurations and their default are followed; and another split is held out.
+/// The private token is sent; the card's own configurations and their default are followed; and another split is held
+/// out.
 #[test]
 fn a_gated_data_set_with_a_card_is_read_with_a_token() -> Result<()> {
     let (job, hub) = (Job::new()?, hub());

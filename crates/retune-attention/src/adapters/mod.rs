@@ -6,8 +6,8 @@
 //! (IA)³    (x Wᵀ + b) ⊙ l, or (x ⊙ l) Wᵀ + b                  Liu et al. 2022, arXiv 2205.05638
 //! ```
 //!
-//! A layer holds at most one, behind [`LinearAdapter`] or [`EmbeddingAdapter`]: a new kind is a file that implements one of
-//! them.
+//! A layer holds at most one, behind [`LinearAdapter`] or [`EmbeddingAdapter`]: a new kind is a file that implements
+//! one of them.
 
 mod embedding;
 mod low_rank;
@@ -41,8 +41,8 @@ pub trait EmbeddingAdapter: Debug + Send {
     fn merged(&self, table: &Embedding) -> Embedding;
 }
 
-/// `m / ‖V‖` in the sense of DoRA: `magnitude` is `m: [n]`, and the norm of `V` is taken over dimension `over` of its two, as
-/// a constant that no gradient goes through (section 4.3 of the paper). The result is `[n]`.
+/// `m / ‖V‖` in the sense of DoRA: `magnitude` is `m: [n]`, and the norm of `V` is taken over dimension `over` of its
+/// two, as a constant that no gradient goes through (section 4.3 of the paper). The result is `[n]`.
 fn magnitude_ratio(magnitude: &Tensor, directions: &Tensor, over: i64) -> Tensor {
     magnitude / directions.detach().norm_scalaropt_dim(2.0, [over], false)
 }

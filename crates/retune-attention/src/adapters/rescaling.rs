@@ -1,4 +1,5 @@
-//! (IA)³ (Liu et al. 2022, arXiv 2205.05638): learned factors of a linear layer's inputs or outputs, as `peft` computes them.
+//! (IA)³ (Liu et al. 2022, arXiv 2205.05638): learned factors of a linear layer's inputs or outputs, as `peft` computes
+//! them.
 
 use tch::Tensor;
 

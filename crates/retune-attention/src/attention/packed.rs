@@ -2,8 +2,9 @@
 //! never leave the cache, and no rectangle. The backward pass computes the weights anew instead of keeping them, as
 //! FlashAttention does (Dao et al. 2022, arXiv 2205.14135).
 //!
-//! It is made for training with dropout, which libtorch's fused kernels lack on the processor. Sequences are shared among libtorch's threads; each is computed by one thread, in one order, so the result
-//! does not depend on their number.
+//! It is made for training with dropout, which libtorch's fused kernels lack on the processor. Sequences are shared
+//! among libtorch's threads; each is computed by one thread, in one order, so the result does not depend on their
+//! number.
 //!
 //! Dropout draws one number from libtorch's generator for each call, and from it every weight's fate by a hash of its
 //! place, so that the backward pass drops the same weights without a mask in memory.
@@ -32,14 +33,15 @@ pub fn supports(q: &Tensor, pairing: &Pairing<'_>) -> bool {
         && pairing.bias.is_none()
 }
 
-/// Whether it is the one to take: libtorch's kernels have no dropout on the processor, and with it compute every step apart, for each group of
-/// equal lengths; without it they are the faster ones, unless they have many small groups to compute (docs/performance.md).
+/// Whether it is the one to take: libtorch's kernels have no dropout on the processor, and with it compute every step
+/// apart, for each group of equal lengths; without it they are the faster ones, unless they have many small groups to
+/// compute (docs/performance.md).
 pub fn is_preferred(q: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mode: Mode) -> bool {
     supports(q, pairing) && (attention.dropout_in(mode) > 0.0 || is_scattered(q, pairing))
 }
 
-/// Whether sequences are short and few of a length: a handful of each, of at most 64 tokens on average. Of half the precision
-/// libtorch's kernels are faster yet.
+/// Whether sequences are short and few of a length: a handful of each, of at most 64 tokens on average. Of half the
+/// precision libtorch's kernels are faster yet.
 fn is_scattered(q: &Tensor, pairing: &Pairing<'_>) -> bool {
     const A_HANDFUL: usize = 4;
     const SHORT: i64 = 64;
@@ -188,8 +190,8 @@ impl Packed {
     }
 }
 
-/// The forward pass of one sequence. A type and not a closure, so that all of it is compiled for the vectors that the processor
-/// has: a closure's call would stay a call.
+/// The forward pass of one sequence. A type and not a closure, so that all of it is compiled for the vectors that the
+/// processor has: a closure's call would stay a call.
 struct Forward<'a, T> {
     packed: &'a Packed,
     sequence: usize,

@@ -1,5 +1,5 @@
-//! Attention on rectangles without padding: adjacent sequences of equal length lie in `[n, h, l, k]`, on which libtorch's
-//! fused kernels run (`scaled_dot_product_attention`). Runs on every device.
+//! Attention on rectangles without padding: adjacent sequences of equal length lie in `[n, h, l, k]`, on which
+//! libtorch's fused kernels run (`scaled_dot_product_attention`). Runs on every device.
 
 use tch::Tensor;
 
@@ -46,8 +46,8 @@ fn one(q: &Tensor, k: &Tensor, v: &Tensor, pairing: &Pairing<'_>, attention: &At
         false => bias.of(q, k),
     }); // broadcasts to [n, h, l_q, l_k]
     let scale = attention.scale_for(q.size()[3]);
-    // The kernels have a causal path of their own, which needs no mask. It means what we mean where the scale is positive:
-    // it hides by −∞ before it scales.
+    // The kernels have a causal path of their own, which needs no mask. It means what we mean where the scale is
+    // positive: it hides by −∞ before it scales.
     let causal = attention.visibility == Visibility::Causal && bias.is_none() && scale > 0.0;
     let mask = match causal {
         true => None,

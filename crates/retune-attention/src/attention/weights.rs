@@ -43,8 +43,8 @@ pub(super) fn part(tensor: &Tensor, range: &Range<i64>) -> Tensor {
 }
 
 /// Computes something, and gives beside its result the weights of every [`attend`](super::attend) that it calls on this
-/// thread, in their order: for each call those of each sequence, as [`attention_weights`] gives them, without a graph. What it computes
-/// is the same; it takes longer.
+/// thread, in their order: for each call those of each sequence, as [`attention_weights`] gives them, without a graph.
+/// What it computes is the same; it takes longer.
 ///
 /// ```
 /// use retune_attention::{Attention, Mode, SequenceLayout, attend, recording_weights};

@@ -1,6 +1,6 @@
 //! Which elements dropout drops: one number drawn from libtorch's generator for each call, and from it every element's
-//! fate by a hash of its place. So a backward pass drops what the forward pass dropped without a mask in memory, and threads
-//! share no generator.
+//! fate by a hash of its place. So a backward pass drops what the forward pass dropped without a mask in memory, and
+//! threads share no generator.
 
 use tch::{Device, Kind, Tensor};
 

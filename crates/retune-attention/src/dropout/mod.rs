@@ -1,5 +1,5 @@
-//! Dropout, and on the processor a kernel for it: libtorch's draws every element from one generator, on one thread, and keeps a
-//! mask.
+//! Dropout, and on the processor a kernel for it: libtorch's draws every element from one generator, on one thread, and
+//! keeps a mask.
 
 mod draw;
 

@@ -6,8 +6,8 @@
 //! δ(i, j) = clamp(bucket(i − j) + s, 0, 2s − 1)
 //! ```
 //!
-//! The paper writes `δ(j, i)` in the last term; the authors' code, with which all checkpoints were trained, reads the row
-//! `δ(i, j)`, and so does this. The first term is attention's own; the other two are a [`ScoreBias`].
+//! The paper writes `δ(j, i)` in the last term; the authors' code, with which all checkpoints were trained, reads the
+//! row `δ(i, j)`, and so does this. The first term is attention's own; the other two are a [`ScoreBias`].
 
 use tch::{Kind, Tensor};
 

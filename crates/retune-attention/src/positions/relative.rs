@@ -4,8 +4,8 @@ use tch::{Device, Kind, Tensor};
 
 use crate::ScoreBias;
 
-/// A bias by the places of query and key in their own sequences, the same for every sequence: `[h, L_q, L_k]`, of which a
-/// sequence of `l_q` queries and `l_k` keys uses the first rows and columns.
+/// A bias by the places of query and key in their own sequences, the same for every sequence: `[h, L_q, L_k]`, of which
+/// a sequence of `l_q` queries and `l_k` keys uses the first rows and columns.
 ///
 /// ```
 /// use retune_attention::{Attention, Mode, Pairing, SequenceLayout, attend, positions::relative::alibi};

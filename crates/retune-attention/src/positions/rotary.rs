@@ -133,8 +133,8 @@ impl Rotary {
         Self { rotated: head_size, base, planes: Planes::Halves, scaling: Scaling::Default }
     }
 
-    /// The angle per position of each plane, `[r/2]`, and the factor of cosines and sines, where the longest sequence has
-    /// `longest` tokens.
+    /// The angle per position of each plane, `[r/2]`, and the factor of cosines and sines, where the longest sequence
+    /// has `longest` tokens.
     pub fn frequencies(&self, longest: i64) -> (Vec<f64>, f64) {
         self.rounded_frequencies(longest, |number| number)
     }

@@ -1,4 +1,5 @@
-//! Adapters against their equations, written with whole matrices; and that merging, freezing and dropout are what they say.
+//! Adapters against their equations, written with whole matrices; and that merging, freezing and dropout are what they
+//! say.
 
 use proptest::prelude::*;
 use retune_attention::adapters::{
@@ -187,9 +188,9 @@ fn dropout_reaches_the_adapter_alone_and_in_training_alone() {
     assert!(adapted.forward(&x, Mode::Train).equal(&adapted.plain(&x)), "dropout reaches the layer itself");
 }
 
-/// In training DoRA's magnitudes multiply what the layer makes of the dropped inputs, and of the others as they are it makes
-/// what it did (equation of `peft` 0.19's `DoraLinearLayer`). The result is linear in the dropped inputs, of which there are
-/// fewer than outputs: solved for them, it gives each input doubled or none.
+/// In training DoRA's magnitudes multiply what the layer makes of the dropped inputs, and of the others as they are it
+/// makes what it did (equation of `peft` 0.19's `DoraLinearLayer`). The result is linear in the dropped inputs, of
+/// which there are fewer than outputs: solved for them, it gives each input doubled or none.
 #[test]
 fn dropped_inputs_reach_the_magnitudes_and_no_others_do() {
     seed_of_draws(9);

@@ -1,5 +1,5 @@
-//! What the properties are tried on: small packed batches of every kind, the backends, and comparisons that name the worst
-//! element.
+//! What the properties are tried on: small packed batches of every kind, the backends, and comparisons that name the
+//! worst element.
 
 use std::cell::Cell;
 use std::f64::consts::TAU;
@@ -307,8 +307,8 @@ pub fn any_case() -> impl Strategy<Value = Case> {
     prop_oneof![within(), across()]
 }
 
-/// Fails with the worst element's index and both values where two tensors differ by more than `tolerance`, relative to the
-/// larger of 1 and what is expected.
+/// Fails with the worst element's index and both values where two tensors differ by more than `tolerance`, relative to
+/// the larger of 1 and what is expected.
 #[track_caller]
 pub fn assert_close(what: &str, found: &Tensor, expected: &Tensor, tolerance: f64) {
     assert_eq!(found.size(), expected.size(), "{what}: shapes");

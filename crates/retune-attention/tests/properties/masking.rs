@@ -86,8 +86,8 @@ proptest! {
         }
     }
 
-    /// The rectangle with padding that other libraries compute: every sequence as long as the longest, filled with numbers
-    /// that a mask hides.
+    /// The rectangle with padding that other libraries compute: every sequence as long as the longest, filled with
+    /// numbers that a mask hides.
     #[test]
     fn packing_equals_padding(case in any_case()) {
         let batch = Case { bias: Bias::Absent, ..case }.batch();

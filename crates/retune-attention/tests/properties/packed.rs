@@ -1,4 +1,5 @@
-//! What the packed kernel alone has to show: single precision, realistic sizes, and that both passes drop the same weights.
+//! What the packed kernel alone has to show: single precision, realistic sizes, and that both passes drop the same
+//! weights.
 
 use retune_attention::attention::{packed, reference};
 use retune_attention::{Attention, Mode, Pairing, ScoreBias, SequenceLayout, Visibility};

@@ -384,7 +384,8 @@ fn an_attention_factor_multiplies_what_is_rotated() {
     assert_close("the rest", &turned(1.5).narrow(2, 4, 2), &heads.narrow(2, 4, 2), 0.0);
 }
 
-/// Behind a causal mask the symmetric form is the paper's, which adds `m` times the key's place: softmax forgets the rest.
+/// Behind a causal mask the symmetric form is the paper's, which adds `m` times the key's place: softmax forgets the
+/// rest.
 #[test]
 fn alibi_behind_a_causal_mask_is_the_papers() {
     seed_of_draws(8);

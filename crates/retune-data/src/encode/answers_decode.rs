@@ -117,9 +117,9 @@ impl Scored {
 
 /// Chooses the answer of one example from all of its windows, in their order.
 ///
-/// Where no window has a candidate, or there is but one and it is empty, a candidate of the text `empty` and the scores 0
-/// stands before it, as in `utils_qa.py`, so that there is always one to compare with no answer. Where there are several
-/// and all are empty, which fails there, it stands behind them.
+/// Where no window has a candidate, or there is but one and it is empty, a candidate of the text `empty` and the scores
+/// 0 stands before it, as in `utils_qa.py`, so that there is always one to compare with no answer. Where there are
+/// several and all are empty, which fails there, it stands behind them.
 pub fn decode_answer(context: &str, windows: &[WindowAnswers], options: &AnswerOptions) -> DecodedAnswer {
     let mut kept: Vec<Scored> = windows.iter().flat_map(|window| &window.candidates).copied().collect();
     // The first of the least.

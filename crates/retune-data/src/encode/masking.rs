@@ -1,12 +1,12 @@
 //! Masks tokens for masked language modelling.
 //!
-//! J. Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers" (2019): some tokens are to be predicted, and
-//! of these 80 % are replaced by the mask, 10 % by a random token, and 10 % are kept. By token, each is chosen with the
-//! given probability, as by Transformers' `DataCollatorForLanguageModeling`. By word, `n` tokens not special, words are
-//! drawn in random order, all of their tokens with them, until `max(1, round(n p))` tokens are chosen; a word that would
-//! be too many is passed over, as in BERT's `create_masked_lm_predictions` (which counts the special tokens too, and has
-//! at least one masked only where a word of one token is left: here, where all words are too long, it is the first).
-//! Transformers' collator replaces all that is chosen by word with the mask.
+//! J. Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers" (2019): some tokens are to be predicted,
+//! and of these 80 % are replaced by the mask, 10 % by a random token, and 10 % are kept. By token, each is chosen with
+//! the given probability, as by Transformers' `DataCollatorForLanguageModeling`. By word, `n` tokens not special, words
+//! are drawn in random order, all of their tokens with them, until `max(1, round(n p))` tokens are chosen; a word that
+//! would be too many is passed over, as in BERT's `create_masked_lm_predictions` (which counts the special tokens too,
+//! and has at least one masked only where a word of one token is left: here, where all words are too long, it is the
+//! first). Transformers' collator replaces all that is chosen by word with the mask.
 
 use std::ops::Range;
 

@@ -2,7 +2,8 @@
 //! context, the tokens behind a mask.
 //!
 //! Here the library's tokenizer only makes tokens. Where sequences end is decided in this module, because version 0.23
-//! of the library stops to tokenise at the maximal length, and what it then gives as overflow lacks the rest of the text.
+//! of the library stops to tokenise at the maximal length, and what it then gives as overflow lacks the rest of the
+//! text.
 
 mod answers_decode;
 mod blocks;

@@ -35,7 +35,8 @@ impl TextTokenizer {
     /// # Errors
     ///
     /// [`DataError::WindowTooShort`] where a context does not fit and the question leaves no more than `stride` tokens
-    /// for it, so that windows would not advance; [`DataError::Tokenize`] where the tokenizer has no way to write a text.
+    /// for it, so that windows would not advance; [`DataError::Tokenize`] where the tokenizer has no way to write a
+    /// text.
     ///
     /// # Panics
     ///

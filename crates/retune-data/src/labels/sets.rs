@@ -31,8 +31,8 @@ impl LabelMap {
         Ok(Self::from_names(lines[..named].iter().copied())?.with_numbers())
     }
 
-    /// The same, but where the data give a label's number instead of its name, whatever they themselves name it. A name that is
-    /// itself a number stays a name.
+    /// The same, but where the data give a label's number instead of its name, whatever they themselves name it. A name
+    /// that is itself a number stays a name.
     pub fn with_numbers(mut self) -> Self {
         for id in 0..self.names.len() as u32 {
             self.ids.entry(id.to_string()).or_insert(id);

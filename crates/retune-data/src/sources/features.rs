@@ -1,5 +1,5 @@
-//! What Python's `datasets` notes of its columns in the files that it writes: which of them hold classes by number, and the
-//! names of these. Parquet and Arrow have it as JSON under the key `huggingface` of their metadata.
+//! What Python's `datasets` notes of its columns in the files that it writes: which of them hold classes by number, and
+//! the names of these. Parquet and Arrow have it as JSON under the key `huggingface` of their metadata.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -46,8 +46,8 @@ impl Content {
         Ok(Self { path: path.to_owned(), reader, is_gzip, bytes: 0 })
     }
 
-    /// Appends the next `wanted` bytes, or fewer at the end, and returns whether it was reached. What could be read before
-    /// an error is appended too.
+    /// Appends the next `wanted` bytes, or fewer at the end, and returns whether it was reached. What could be read
+    /// before an error is appended too.
     pub(crate) fn read(&mut self, wanted: usize, into: &mut Vec<u8>) -> Result<bool, DataError> {
         let mut missing = wanted;
         while missing > 0 {
@@ -82,8 +82,8 @@ pub(crate) fn text(path: &Path) -> Result<String, DataError> {
     Blocks::open(path, BLOCK)?.into_text()
 }
 
-/// A file to seek in: itself, or where it is gzip, its content in a file without a name in the system's temporary folder,
-/// so that it need not fit into memory.
+/// A file to seek in: itself, or where it is gzip, its content in a file without a name in the system's temporary
+/// folder, so that it need not fit into memory.
 pub(crate) fn seekable(path: &Path) -> Result<File, DataError> {
     let mut content = Content::open(path)?;
     if !content.is_gzip {

@@ -4,8 +4,8 @@
 //! what they find: a reader that guesses types or repairs rows would hide the very mistakes that must be named.
 //! Parquet and Arrow, which have types and no lines, are read by polars.
 //!
-//! Every form but a JSON document is read in flat memory, a table at a time; a file that is read whole is a stream of one
-//! table.
+//! Every form but a JSON document is read in flat memory, a table at a time; a file that is read whole is a stream of
+//! one table.
 //!
 //! A path names one file; or a folder, whose data files are read in the order of their names; or a pattern, as
 //! `train-*.parquet`; or one array of a JSON document, as `data.json#train`. Any file may be compressed by gzip.
@@ -115,14 +115,14 @@ pub fn read_columns(path: &Path, form: &Form, wanted: &[Wanted<'_>]) -> Result<T
     Table::join(path, tables)
 }
 
-/// As [`read_columns`], in tables that follow each other, each of about 16 MiB of the file and of no more than 65,536 rows:
-/// the rows, their places and the errors are the same, and what is in memory does not grow with the file.
+/// As [`read_columns`], in tables that follow each other, each of about 16 MiB of the file and of no more than 65,536
+/// rows: the rows, their places and the errors are the same, and what is in memory does not grow with the file.
 ///
-/// A record must fit into memory; after a quote that is never closed, that is the rest of the file. A JSON document, also
-/// in the form of SQuAD, is one value, and so is read whole: data of many gigabytes belongs into another form, such as
-/// JSONL. An Arrow file is held by its batches. Parquet and Arrow within gzip are first unpacked to a file in the system's
-/// temporary folder, because they cannot be read from front to end. A `.tsv` of which nobody said whether it is quoted is
-/// read once more beforehand, to find that out, and twice more where there are quotes in it.
+/// A record must fit into memory; after a quote that is never closed, that is the rest of the file. A JSON document,
+/// also in the form of SQuAD, is one value, and so is read whole: data of many gigabytes belongs into another form,
+/// such as JSONL. An Arrow file is held by its batches. Parquet and Arrow within gzip are first unpacked to a file in
+/// the system's temporary folder, because they cannot be read from front to end. A `.tsv` of which nobody said whether
+/// it is quoted is read once more beforehand, to find that out, and twice more where there are quotes in it.
 ///
 /// ```
 /// # use retune_data::{DataFormat, Form, Wanted, sources::stream_columns};
@@ -145,8 +145,8 @@ pub fn stream_columns<'a>(path: &Path, form: &'a Form, wanted: &[Wanted<'a>]) ->
     TableStream::new(path, form, wanted, Limits::CHUNKS)
 }
 
-/// How many rows of a file, or of many, the form's filter keeps, and of how many; `None` where it has none, or one on lists, which
-/// tasks alone know how to read.
+/// How many rows of a file, or of many, the form's filter keeps, and of how many; `None` where it has none, or one on
+/// lists, which tasks alone know how to read.
 ///
 /// # Errors
 ///
@@ -171,8 +171,8 @@ pub fn rows_kept(path: &Path, form: &Form) -> Result<Option<(usize, usize)>, Dat
     Ok(Some((kept, rows)))
 }
 
-/// The files that a path names, in the order in which they are read: at least one, which need not exist where the path is that
-/// of one file.
+/// The files that a path names, in the order in which they are read: at least one, which need not exist where the path
+/// is that of one file.
 pub(crate) fn data_files(path: &Path, format: DataFormat) -> Result<Vec<PathBuf>, DataError> {
     Ok(files::find(path, format)?.paths)
 }

@@ -110,8 +110,8 @@ impl Slices {
         self.groups.iter().fold(0, |rows, group| rows.saturating_add(group.0))
     }
 
-    /// The next rows: groups as long as they fit, or a part of one; none at the end. Nothing is allocated by numbers that a
-    /// damaged file may have made up.
+    /// The next rows: groups as long as they fit, or a part of one; none at the end. Nothing is allocated by numbers
+    /// that a damaged file may have made up.
     fn next(&mut self) -> Range<usize> {
         let (mut rows, mut bytes) = (0_usize, 0_usize);
         let (group, in_group) = &mut self.next;

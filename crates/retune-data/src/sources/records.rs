@@ -61,8 +61,8 @@ impl<'a> Records<'a> {
         self.at
     }
 
-    /// Puts the fields of the next record into `fields` and returns the line on which it starts, or `None` where there is
-    /// no further whole record. An empty line is a record of one empty field.
+    /// Puts the fields of the next record into `fields` and returns the line on which it starts, or `None` where there
+    /// is no further whole record. An empty line is a record of one empty field.
     pub(super) fn next_into(&mut self, fields: &mut Vec<Cow<'a, str>>) -> Result<Option<u64>, Fault> {
         fields.clear();
         if self.at == self.text.len() {
@@ -102,8 +102,8 @@ impl<'a> Records<'a> {
         Some(Cow::Borrowed(field))
     }
 
-    /// From the opening quote to the closing one, both consumed; doubled quotes become one. `None` where the field is cut
-    /// short, or what follows it.
+    /// From the opening quote to the closing one, both consumed; doubled quotes become one. `None` where the field is
+    /// cut short, or what follows it.
     fn quoted_field(&mut self) -> Result<Option<Cow<'a, str>>, Fault> {
         let opening_line = self.line;
         let start = self.at + 1;

@@ -130,8 +130,8 @@ impl Chunks for Whole {
 
 /// Finds rows in text. What it finds must not depend on where the texts that it is given end.
 pub(super) trait Parser {
-    /// Gathers whole records from the front of `text`, which begins on `line`, until there are `rows`, and returns how many
-    /// bytes they are. `is_last` says that nothing follows the text.
+    /// Gathers whole records from the front of `text`, which begins on `line`, until there are `rows`, and returns how
+    /// many bytes they are. `is_last` says that nothing follows the text.
     fn gather(&mut self, text: &str, line: u64, is_last: bool, rows: usize) -> Result<usize, DataError>;
 
     /// What is wrong with the file as a whole; asked at its end.

@@ -1,7 +1,7 @@
 //! The little of a SentencePiece model file that decides its tokens.
 //!
-//! The file is one protocol buffer (`sentencepiece_model.proto`, message `ModelProto`). Six of its fields matter here, so
-//! the wire format is read by hand: a code generator and its runtime would be more code than this.
+//! The file is one protocol buffer (`sentencepiece_model.proto`, message `ModelProto`). Six of its fields matter here,
+//! so the wire format is read by hand: a code generator and its runtime would be more code than this.
 
 use std::fs;
 use std::path::Path;

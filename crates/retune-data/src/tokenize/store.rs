@@ -1,8 +1,9 @@
 //! Tokens in a file.
 //!
-//! The file, in little endian: eight bytes that name the form; of each text its ids, four bytes each, then their marks, one
-//! byte each (the type, and in the two highest bits the piece); the length of each text, four bytes; the number of texts, of tokens, and of texts that were cut, eight
-//! bytes each; and the SHA-256 of all that. To read a text is to read its bytes: nothing is mapped into memory.
+//! The file, in little endian: eight bytes that name the form; of each text its ids, four bytes each, then their marks,
+//! one byte each (the type, and in the two highest bits the piece); the length of each text, four bytes; the number of
+//! texts, of tokens, and of texts that were cut, eight bytes each; and the SHA-256 of all that. To read a text is to
+//! read its bytes: nothing is mapped into memory.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
@@ -45,8 +46,8 @@ impl StoredTokens {
 }
 
 impl Tokenized {
-    /// Opens what a [`TokenStoreWriter`] wrote: `None` where there is no such file, or one that is cut short, damaged, or
-    /// of another form. The file is read once from start to end to know.
+    /// Opens what a [`TokenStoreWriter`] wrote: `None` where there is no such file, or one that is cut short, damaged,
+    /// or of another form. The file is read once from start to end to know.
     ///
     /// # Errors
     ///

@@ -98,8 +98,8 @@ impl Tokenized {
         range.start as usize..range.end as usize
     }
 
-    /// The texts of these rows, in this order, without copying tokens that are in a file. How many of them were cut is not
-    /// known: `truncated` stays that of all.
+    /// The texts of these rows, in this order, without copying tokens that are in a file. How many of them were cut is
+    /// not known: `truncated` stays that of all.
     ///
     /// # Errors
     ///

@@ -2,8 +2,8 @@
 //! and CamemBERT have them.
 //!
 //! Equals the classes of Transformers 5.17, whose version 5 left several habits of SentencePiece behind: ALBERT scores
-//! numbers with commas as they come, and DeBERTa-v2 composes characters (NFC) instead of using the model's character map.
-//! All read the scores and nothing else of the model, so byte fallback is not used.
+//! numbers with commas as they come, and DeBERTa-v2 composes characters (NFC) instead of using the model's character
+//! map. All read the scores and nothing else of the model, so byte fallback is not used.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! The head of a `README.md` as the Hub gives it: as far as `configs` goes.
 //!
-//! It is YAML, of which this reads what `datasets` itself writes: block maps and lists of plain or quoted scalars. Whatever else
-//! stands under `configs` makes the whole unreadable, so that nothing is ever taken for something else.
+//! It is YAML, of which this reads what `datasets` itself writes: block maps and lists of plain or quoted scalars.
+//! Whatever else stands under `configs` makes the whole unreadable, so that nothing is ever taken for something else.
 
 use serde_json::{Map, Value, json};
 

@@ -1,10 +1,11 @@
 //! Which of a data set's Parquet files are which configuration and which split.
 //!
 //! What the head of the repository's `README.md` says (`configs`) counts first. Else paths of the form
-//! `CONFIG/SPLIT/0000.parquet`, as the Hub writes where it converts a data set, say both. Else there is one configuration,
-//! `default`, whose splits are found by the names that Python's `datasets` goes by: `data/SPLIT-00000-of-00002.parquet` with any
-//! split; or folders, or else files, that are called by one of the words for training, validation and test; or else everything
-//! is for training. A golden file holds what `datasets` 5.2 makes of some such lists.
+//! `CONFIG/SPLIT/0000.parquet`, as the Hub writes where it converts a data set, say both. Else there is one
+//! configuration, `default`, whose splits are found by the names that Python's `datasets` goes by:
+//! `data/SPLIT-00000-of-00002.parquet` with any split; or folders, or else files, that are called by one of the words
+//! for training, validation and test; or else everything is for training. A golden file holds what `datasets` 5.2 makes
+//! of some such lists.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Data sets on the Hub: which of their Parquet files a name means, and those files in the Hugging Face cache.
 //!
 //! A name is `hub:org/name`, with, where need be, a configuration (subset), a revision and a split:
-//! `hub:nyu-mll/glue:sst2@main#validation`. Without a revision it is the branch `main`; where that has no Parquet files, the
-//! Hub's own conversion of the data set, `refs/convert/parquet`, is taken.
+//! `hub:nyu-mll/glue:sst2@main#validation`. Without a revision it is the branch `main`; where that has no Parquet
+//! files, the Hub's own conversion of the data set, `refs/convert/parquet`, is taken.
 
 mod card;
 mod layout;
@@ -43,8 +43,8 @@ pub struct DatasetRequest {
 pub struct DatasetFiles {
     /// A folder that holds links to these files and nothing else, in the order in which they are read.
     pub folder: PathBuf,
-    /// What they are, in full: the configuration, the commit and the split are named, so that the same files are found again
-    /// whatever becomes of the branch.
+    /// What they are, in full: the configuration, the commit and the split are named, so that the same files are found
+    /// again whatever becomes of the branch.
     pub name: DatasetRequest,
 }
 
@@ -109,12 +109,13 @@ impl fmt::Display for DatasetRequest {
     }
 }
 
-/// Finds the files of one split of a data set, downloading those that are nowhere on this machine into the Hugging Face cache,
-/// where Python's `datasets` finds them, and from where what that has downloaded is taken. `split` is the one that is meant
-/// where the request names none.
+/// Finds the files of one split of a data set, downloading those that are nowhere on this machine into the Hugging Face
+/// cache, where Python's `datasets` finds them, and from where what that has downloaded is taken. `split` is the one
+/// that is meant where the request names none.
 ///
-/// What was found before under a revision is found again without asking the Hub whether a branch has moved since, as for
-/// models. Offline, a split is found too whose files and card Python left in the cache. `notice` gets lines for a person to read.
+/// What was found before under a revision is found again without asking the Hub whether a branch has moved since, as
+/// for models. Offline, a split is found too whose files and card Python left in the cache. `notice` gets lines for a
+/// person to read.
 ///
 /// # Errors
 ///

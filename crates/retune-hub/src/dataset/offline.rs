@@ -14,8 +14,9 @@ const README: &str = "README.md";
 
 /// The configuration and the files of a split in a snapshot; `None` where it cannot be told that they are all of it.
 ///
-/// What a split is of is said by the card, so that must be there, or the mark of Python's that there is none; and the names of files
-/// that say of how many they are one must be so many. Where names do not say it, what `datasets` downloads, it downloads whole.
+/// What a split is of is said by the card, so that must be there, or the mark of Python's that there is none; and the
+/// names of files that say of how many they are one must be so many. Where names do not say it, what `datasets`
+/// downloads, it downloads whole.
 pub(super) fn find(
     request: &DatasetRequest,
     revision: &str,

@@ -1,8 +1,8 @@
 //! Splits that were found before: of each a folder of links to its files, in the order in which they are read.
 //!
-//! It lies in the user's cache, `retune/datasets/ORG--NAME/COMMIT/CONFIG/SPLIT/`, and appears when all files are there: so the
-//! next start needs neither to ask the Hub which files a split is of, nor to guess it from those that the cache happens to
-//! hold. Whatever reads folders reads it.
+//! It lies in the user's cache, `retune/datasets/ORG--NAME/COMMIT/CONFIG/SPLIT/`, and appears when all files are there:
+//! so the next start needs neither to ask the Hub which files a split is of, nor to guess it from those that the cache
+//! happens to hold. Whatever reads folders reads it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -64,7 +64,8 @@ pub(crate) fn put(folder: &Path, config: &str, files: &[PathBuf]) -> Result<(), 
     }
 }
 
-/// A name as that of a folder: what is not a letter, a digit, `-`, `_` or a `.` within it stands as its bytes in hexadecimal.
+/// A name as that of a folder: what is not a letter, a digit, `-`, `_` or a `.` within it stands as its bytes in
+/// hexadecimal.
 fn escaped(name: &str) -> String {
     let byte = |(place, byte): (usize, u8)| match byte {
         b'.' if place > 0 => ".".to_owned(),

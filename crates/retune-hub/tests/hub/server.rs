@@ -1,5 +1,6 @@
-//! A small Hub on the loopback interface that answers as the real one does: the description of a revision, `resolve` with
-//! `x-repo-commit`, an etag and a range, a relative redirect for small files and one to a content server for large ones.
+//! A small Hub on the loopback interface that answers as the real one does: the description of a revision, `resolve`
+//! with `x-repo-commit`, an etag and a range, a relative redirect for small files and one to a content server for large
+//! ones.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

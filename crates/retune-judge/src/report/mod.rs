@@ -33,8 +33,8 @@ pub struct Report {
     pub answers: u64,
     /// How many of them say that the judge cannot tell.
     pub unsure: u64,
-    /// The share of all rows of which the model is right, by people: of a row, the share of its judges who find so. `None`
-    /// of comparisons, and where nobody has answered.
+    /// The share of all rows of which the model is right, by people: of a row, the share of its judges who find so.
+    /// `None` of comparisons, and where nobody has answered.
     pub accuracy: Option<Estimate>,
     /// The same of each judge.
     pub accuracy_by_judge: Vec<(String, Estimate)>,

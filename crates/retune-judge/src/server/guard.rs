@@ -1,8 +1,9 @@
 //! Which requests are answered at all.
 //!
-//! - The `Host` is this machine by number, `localhost`, or a name that was allowed. A page of elsewhere whose name is made to
-//!   point here (DNS rebinding) comes with its own name, and is refused.
-//! - A POST comes from this page: its `Origin` is the `Host`, and its body is JSON, which a form of elsewhere cannot send.
+//! - The `Host` is this machine by number, `localhost`, or a name that was allowed. A page of elsewhere whose name is
+//!   made to point here (DNS rebinding) comes with its own name, and is refused.
+//! - A POST comes from this page: its `Origin` is the `Host`, and its body is JSON, which a form of elsewhere cannot
+//!   send.
 //! - Where a token is needed, the page has it in its address, and every other request in `Authorization`.
 
 use std::net::IpAddr;

@@ -76,8 +76,8 @@ impl Server {
         Ok(Self { study, address: listener.local_addr().map_err(bind)?, listener, guard })
     }
 
-    /// Where the page is, with the token where one is needed. Of an address that means all of this machine's, the loopback
-    /// one.
+    /// Where the page is, with the token where one is needed. Of an address that means all of this machine's, the
+    /// loopback one.
     pub fn url(&self) -> String {
         let mut address = self.address;
         if address.ip().is_unspecified() {

@@ -90,8 +90,8 @@ pub(super) fn make(
     transaction.commit()
 }
 
-/// SHA-256 of all rows with what is said of them, in hexadecimal digits. Confidences are left out: their last digits hang on
-/// the machine.
+/// SHA-256 of all rows with what is said of them, in hexadecimal digits. Confidences are left out: their last digits
+/// hang on the machine.
 pub(super) fn digest(items: &[Item]) -> String {
     let mut hash = Sha256::new();
     for item in items {

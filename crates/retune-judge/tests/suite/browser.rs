@@ -1,7 +1,7 @@
 //! A headless Chromium, driven over its debugging pipe.
 //!
-//! The protocol is the one of Chromium's developer tools: JSON messages, each ended by a zero byte, on file descriptors 3 and
-//! 4, to which a shell ties the standard input and output of the process.
+//! The protocol is the one of Chromium's developer tools: JSON messages, each ended by a zero byte, on file descriptors
+//! 3 and 4, to which a shell ties the standard input and output of the process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -27,8 +27,8 @@ fn class_of(label: &str) -> usize {
     classes().iter().position(|class| class == label).unwrap()
 }
 
-/// All 90 rows are judged, so that everything is exact: Ada says what the file says, of which the model has 60 right; Bob
-/// says what the model says.
+/// All 90 rows are judged, so that everything is exact: Ada says what the file says, of which the model has 60 right;
+/// Bob says what the model says.
 #[test]
 fn labels_of_two_judges() {
     let mut made = study(Mode::Label, Sampling::Chance, 90);

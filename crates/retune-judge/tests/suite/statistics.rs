@@ -13,7 +13,8 @@ struct World {
 }
 
 impl World {
-    /// Right of about six rows in seven; `trust` 1 where its confidence is about how often it is right, 0 where it is always sure.
+    /// Right of about six rows in seven; `trust` 1 where its confidence is about how often it is right, 0 where it is
+    /// always sure.
     fn new(trust: f64) -> Self {
         // Thousandths that look drawn, and are the same on every machine.
         let noise = |row: usize, salt: usize| ((row * 7919 + salt * 104_729) % 1009) as f64 / 1009.0;
@@ -52,8 +53,8 @@ impl World {
     }
 }
 
-/// Means over many draws, of which `judged` of `rows` are judged: how far the mean estimate is from the truth in its standard
-/// errors, how often the interval holds the truth, and how wide it is.
+/// Means over many draws, of which `judged` of `rows` are judged: how far the mean estimate is from the truth in its
+/// standard errors, how often the interval holds the truth, and how wide it is.
 fn repeat(world: &World, frame: Frame<'_>, rows: usize, judged: usize) -> (f64, f64, f64) {
     const TIMES: usize = 3000;
     let truth = world.accuracy();
@@ -146,7 +147,8 @@ fn all_rows_leave_nothing_to_guess() {
     }
 }
 
-/// Of endlessly many rows the interval is Wilson's; the numbers are statsmodels' `proportion_confint(36, 40, method="wilson")`.
+/// Of endlessly many rows the interval is Wilson's; the numbers are statsmodels' `proportion_confint(36, 40,
+/// method="wilson")`.
 #[test]
 fn by_chance_the_interval_is_wilsons() {
     let population = Population { strata: vec![u64::MAX], drawn: 40, by_size: false, expected: 0.0 };

@@ -1,4 +1,5 @@
-//! A case in, its measures out: what the golden file is checked with, and what `examples/evaluate_cases.rs` answers with.
+//! A case in, its measures out: what the golden file is checked with, and what `examples/evaluate_cases.rs` answers
+//! with.
 //!
 //! Every case is measured in two parts that are merged, so that what is compared with the reference is the merged state.
 

@@ -3,8 +3,8 @@
 use expect_test::expect;
 use retune_metrics::{FleissKappa, KrippendorffAlpha, MeasurementLevel, MetricError, SignTest, wilson_interval};
 
-/// The reliability data of Krippendorff (2004), section 11.3: 4 judges, 12 items, 5 values, judgements missing. The nominal and
-/// interval values are those that he gives to three digits.
+/// The reliability data of Krippendorff (2004), section 11.3: 4 judges, 12 items, 5 values, judgements missing. The
+/// nominal and interval values are those that he gives to three digits.
 #[test]
 fn alpha_of_krippendorffs_own_example() -> Result<(), MetricError> {
     // A row for each judge; 0 where there is no judgement.

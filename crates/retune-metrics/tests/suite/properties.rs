@@ -193,7 +193,8 @@ proptest! {
     }
 }
 
-/// As in scikit-learn, certainty counts as the number next below 1 by the machine epsilon, and impossibility as the epsilon.
+/// As in scikit-learn, certainty counts as the number next below 1 by the machine epsilon, and impossibility as the
+/// epsilon.
 #[test]
 fn log_loss_of_certain_predictions_is_finite_and_not_zero() {
     let right = log_loss(&[0], &[1.0, 0.0], 2).unwrap();

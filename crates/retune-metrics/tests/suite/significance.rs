@@ -43,8 +43,8 @@ fn mcnemar_equals_statsmodels() {
     }
 }
 
-/// 12.5 is the square of 2.5 √2, where the series for the p-value gives way to the continued fraction. There the series has
-/// lost four digits: it is taken from 1. The value is erfc(5/2).
+/// 12.5 is the square of 2.5 √2, where the series for the p-value gives way to the continued fraction. There the series
+/// has lost four digits: it is taken from 1. The value is erfc(5/2).
 #[test]
 fn a_small_p_value_keeps_its_digits() {
     let (statistic, p) = McNemar { only_first: 38, only_second: 12, ..McNemar::new() }.chi_square().unwrap();

@@ -109,7 +109,8 @@ fn minus_zero_has_the_rank_of_zero() -> Result<(), MetricError> {
     Ok(())
 }
 
-/// Documents with equal scores are ranked as they were given, and the two zeros are equal; nDCG is the mean of both orders.
+/// Documents with equal scores are ranked as they were given, and the two zeros are equal; nDCG is the mean of both
+/// orders.
 #[test]
 fn minus_zero_is_not_ranked_below_zero() -> Result<(), MetricError> {
     let mut sums = Retrieval::new(1, Gain::Linear)?;

@@ -237,8 +237,8 @@ fn a_clear_difference_is_significant() {
     assert_eq!(randomization_test(&differences, 999, 1), Ok(0.001));
 }
 
-/// Resamples as far from what was observed as that is from nothing are as extreme: in tenths the sums are rounded, some up and some
-/// down, and in whole numbers they are not.
+/// Resamples as far from what was observed as that is from nothing are as extreme: in tenths the sums are rounded, some
+/// up and some down, and in whole numbers they are not.
 #[test]
 fn resamples_as_extreme_as_what_was_observed_count() {
     let tenths = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];

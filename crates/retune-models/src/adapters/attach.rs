@@ -22,8 +22,8 @@ pub(crate) struct Plan {
     method: Box<dyn Method>,
     selection: Selection,
     stored: Option<StoredAdapter>,
-    /// What modules' names begin with in the model and not in an adapter's file: nothing, but for an encoder that no head
-    /// stands beside.
+    /// What modules' names begin with in the model and not in an adapter's file: nothing, but for an encoder that no
+    /// head stands beside.
     prefix: String,
 }
 
@@ -164,8 +164,8 @@ enum StoredProblem {
 }
 
 impl Scope<'_> {
-    /// What a parameter of the base model or of a head begins as: what the stored adapter has in its place (a module that was
-    /// trained whole, a bias), else `base`, what the checkpoint has.
+    /// What a parameter of the base model or of a head begins as: what the stored adapter has in its place (a module
+    /// that was trained whole, a bias), else `base`, what the checkpoint has.
     pub(crate) fn with_stored_adapter(
         &self,
         name: &str,

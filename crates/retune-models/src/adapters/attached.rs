@@ -42,8 +42,8 @@ impl Adapter {
         Self { config, method, modules, prefix, whole: BTreeSet::new() }
     }
 
-    /// The same, with parameters of the base model that are trained and stored whole: those that `is_whole` of their names in
-    /// files, and biases as the configuration says.
+    /// The same, with parameters of the base model that are trained and stored whole: those that `is_whole` of their
+    /// names in files, and biases as the configuration says.
     pub(super) fn with_whole(mut self, parameters: &ParameterSet, is_whole: impl Fn(&str) -> bool) -> Self {
         let base = parameters.parameters().iter().filter(|parameter| parameter.part != Part::Adapter);
         let whole = base.filter(|one| is_whole(self.bare(&one.name)) || self.trains_as_bias(&one.name));
@@ -70,7 +70,8 @@ impl Adapter {
         self.modules.iter().map(|module| module.name.as_str())
     }
 
-    /// Whether a parameter is trained under it: its own, those of modules that are trained whole, and biases if it says so.
+    /// Whether a parameter is trained under it: its own, those of modules that are trained whole, and biases if it says
+    /// so.
     pub fn trains(&self, parameter: &Parameter) -> bool {
         parameter.part == Part::Adapter || self.whole.contains(&parameter.name)
     }
@@ -93,8 +94,8 @@ impl Adapter {
         module.is_some_and(|module| self.modules.iter().any(|adapted| adapted.is_linear && adapted.name == module))
     }
 
-    /// The parameters of a plain model that computes in evaluation what the adapted one does, within rounding: the adapter's
-    /// own are gone, and what it changes is changed.
+    /// The parameters of a plain model that computes in evaluation what the adapted one does, within rounding: the
+    /// adapter's own are gone, and what it changes is changed.
     pub fn merged(&self, parameters: &ParameterSet) -> ParameterSet {
         let mut changed: Vec<(String, Tensor)> = Vec::new();
         for AdaptedModule { name, is_linear } in &self.modules {

@@ -82,8 +82,8 @@ pub enum LoraStart {
 /// (IA)³ (Liu et al. 2022, arXiv 2205.05638).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ia3 {
-    /// Of the targets, those whose inputs are multiplied, and not their outputs. `None` is the architecture's default where
-    /// the targets are, else none.
+    /// Of the targets, those whose inputs are multiplied, and not their outputs. `None` is the architecture's default
+    /// where the targets are, else none.
     pub feedforward_modules: Option<Names>,
 }
 

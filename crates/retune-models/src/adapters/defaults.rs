@@ -1,8 +1,8 @@
 //! What an adapter stands beside where its configuration does not say.
 //!
-//! `peft` has defaults for BERT, RoBERTa, XLM-R, ELECTRA and DeBERTa-v2 with LoRA, and for BERT, RoBERTa and DeBERTa-v2 with
-//! (IA)³; these are the same. The others here follow them: queries and values (or the fused projection that holds them) for
-//! LoRA; keys, values and what a feed-forward network's second layer reads for (IA)³.
+//! `peft` has defaults for BERT, RoBERTa, XLM-R, ELECTRA and DeBERTa-v2 with LoRA, and for BERT, RoBERTa and DeBERTa-v2
+//! with (IA)³; these are the same. The others here follow them: queries and values (or the fused projection that holds
+//! them) for LoRA; keys, values and what a feed-forward network's second layer reads for (IA)³.
 
 use super::{AdapterConfig, AdapterError, AdapterKind, Names, Targets};
 use crate::heads::HeadKind;
@@ -10,7 +10,8 @@ use crate::heads::HeadKind;
 /// The ends of modules' names.
 type Ends = &'static [&'static str];
 
-/// The configuration with everything said that it leaves to the architecture and the head; no head is a sentence encoder.
+/// The configuration with everything said that it leaves to the architecture and the head; no head is a sentence
+/// encoder.
 pub(super) fn resolve(
     config: &AdapterConfig,
     model_type: &str,

@@ -79,8 +79,9 @@ impl StoredAdapter {
     }
 }
 
-/// With `bias = "all"` peft 0.19 writes the biases of saved modules a second and a third time, under names of its own making:
-/// `classifier.original_module.bias`, and `classifier.modules_to_save.default.dense.bias` with an adapter's name in it.
+/// With `bias = "all"` peft 0.19 writes the biases of saved modules a second and a third time, under names of its own
+/// making: `classifier.original_module.bias`, and `classifier.modules_to_save.default.dense.bias` with an adapter's
+/// name in it.
 fn is_said_twice(name: &str, checkpoint: &Checkpoint) -> bool {
     let is_there = |name: String| checkpoint.shape(&format!("{PREFIX}{name}")).is_some();
     let after_adapter = |(module, rest): (&str, &str)| Some(format!("{module}.{}", rest.split_once('.')?.1));

@@ -10,7 +10,8 @@ use super::ia3::Ia3Method;
 use super::lora::LoraMethod;
 use super::{AdapterError, AdapterKind};
 
-/// Gives the parameter of a name below the module's (`lora_A.weight`) and a shape; what is new begins as the function says.
+/// Gives the parameter of a name below the module's (`lora_A.weight`) and a shape; what is new begins as the function
+/// says.
 pub(super) type Take<'t> = dyn FnMut(&str, &[i64], &dyn Fn() -> Tensor) -> Tensor + 't;
 
 /// A kind of adapter. A new one is a file that implements this, a variant of [`AdapterKind`], and the keys of

@@ -1,10 +1,11 @@
 //! Adapters: LoRA, DoRA and (IA)³ beside a pretrained model whose own weights stay as they are, in the format of `peft`.
 //!
 //! Which modules have one is decided by their names while a model is built: `Scope` of `parameters.rs` asks for each
-//! linear layer and embedding, and a model's file knows nothing of it. The equations are in [`retune_attention::adapters`].
+//! linear layer and embedding, and a model's file knows nothing of it. The equations are in
+//! [`retune_attention::adapters`].
 //!
-//! - [`AdapterConfig`] is `adapter_config.json`; [`LoadOptions`](crate::LoadOptions) attaches a new adapter, or one that is
-//!   stored in a folder.
+//! - [`AdapterConfig`] is `adapter_config.json`; [`LoadOptions`](crate::LoadOptions) attaches a new adapter, or one
+//!   that is stored in a folder.
 //! - [`Adapter`] is what is attached: which parameters it trains, its files, and the model with it merged.
 
 mod attach;

@@ -1,4 +1,5 @@
-//! The convolution of DeBERTa-v2's larger models: it mixes neighbouring tokens' embeddings into the first layer's output.
+//! The convolution of DeBERTa-v2's larger models: it mixes neighbouring tokens' embeddings into the first layer's
+//! output.
 //!
 //! ```text
 //! x₁ ← LN(x₁ + φ(dropout(conv(x₀))))          zeros before a sequence's first token and after its last

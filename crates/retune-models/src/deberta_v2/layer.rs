@@ -66,8 +66,8 @@ impl DebertaLayer {
         }
     }
 
-    /// `inputs` are the hidden state and the embeddings, `[t, d]` each, and `P`, `[2s, d]`, where positions are relative; the
-    /// result is `[t, d]`.
+    /// `inputs` are the hidden state and the embeddings, `[t, d]` each, and `P`, `[2s, d]`, where positions are
+    /// relative; the result is `[t, d]`.
     pub(super) fn forward(&self, inputs: &[Tensor], Context { relative, layout, mode }: &Context) -> Tensor {
         let bias = self.biases(inputs, relative, *mode);
         let pairing = Pairing::from(layout);

@@ -5,8 +5,8 @@ use crate::keys::Fallback::{Float, Integer, Unset};
 use crate::keys::{Kind, Range};
 
 section! {
-    /// A contrastive stage before the training itself, as in SetFit (Tunstall et al. 2022, arXiv 2209.11055): the keys under
-    /// `few_shot`. Where `pairs` is unset, the others have no effect.
+    /// A contrastive stage before the training itself, as in SetFit (Tunstall et al. 2022, arXiv 2209.11055): the keys
+    /// under `few_shot`. Where `pairs` is unset, the others have no effect.
     FewShotPlan in "few_shot" {
         pairs: Option<usize> = AT_LEAST_ONE, Unset("unset: no contrastive stage"),
             "Train the encoder first, on so many pairs with a text of the same class, and of another, for each training text (SetFit; \

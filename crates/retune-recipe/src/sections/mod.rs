@@ -1,6 +1,6 @@
-//! Every key of a recipe, a file for each section. A new key is one entry there: its field in the plan, its place in the
-//! table of keys, its default, its flag, its documentation and its line of `plan.toml` are all made of it. What a default
-//! depends on, where it depends on other keys, is said in `resolve.rs`.
+//! Every key of a recipe, a file for each section. A new key is one entry there: its field in the plan, its place in
+//! the table of keys, its default, its flag, its documentation and its line of `plan.toml` are all made of it. What a
+//! default depends on, where it depends on other keys, is said in `resolve.rs`.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! A search's folder: `trials/0001.json` says what a trial is and how far it came, `0001.toml` is its recipe, `0001.log` what
-//! its processes said, and `0001/` its run directory.
+//! A search's folder: `trials/0001.json` says what a trial is and how far it came, `0001.toml` is its recipe,
+//! `0001.log` what its processes said, and `0001/` its run directory.
 //!
 //! Records are written beside their place and renamed, so that each is whole at every moment. What a process did after
 //! its record was last written is read from the run directory.

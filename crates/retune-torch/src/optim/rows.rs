@@ -1,4 +1,5 @@
-//! AdamW of a table of which a step reads few rows: the gradient of word embeddings is zero but for the tokens of the batch.
+//! AdamW of a table of which a step reads few rows: the gradient of word embeddings is zero but for the tokens of the
+//! batch.
 
 use pulp::WithSimd;
 use tch::{Device, Kind, Tensor};
@@ -19,9 +20,9 @@ pub fn supports_rows(parameter: &Tensor) -> bool {
         && parameter.is_contiguous()
 }
 
-/// One AdamW step of a table `[rows, d]` in place, as [`fused_adamw`](super::fused_adamw) of the dense gradient: a row without
-/// a gradient has the gradient zero, so that its moments decay and its weights move by them. `gradient` is sparse and
-/// coalesced (`torch.sparse_coo`, of one sparse dimension): nowhere are its zeros written or read.
+/// One AdamW step of a table `[rows, d]` in place, as [`fused_adamw`](super::fused_adamw) of the dense gradient: a row
+/// without a gradient has the gradient zero, so that its moments decay and its weights move by them. `gradient` is
+/// sparse and coalesced (`torch.sparse_coo`, of one sparse dimension): nowhere are its zeros written or read.
 ///
 /// # Errors
 /// The parameter is not one that [`supports_rows`], or the moments or the gradient do not fit it.
@@ -51,8 +52,8 @@ pub fn adamw_rows(
     let offsets: Vec<usize> = (0..rows).step_by(STRETCH).chain([rows]).map(|row| row * width).collect();
     let zeros = vec![0.0; width];
     let mut tables = [parameter, first_moment, second_moment].map(|tensor| {
-        // SAFETY: a contiguous float32 tensor on the processor has so many numbers from its data pointer on; the three are
-        // tensors of their own (checked below), and nobody else computes with them while the optimiser moves them.
+        // SAFETY: a contiguous float32 tensor on the processor has so many numbers from its data pointer on; the three
+        // are tensors of their own (checked below), and nobody else computes with them while the optimiser moves them.
         unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), rows * width) }
     });
     let mut starts = tables.each_ref().map(|table| table.as_ptr_range());
@@ -97,8 +98,8 @@ impl Update {
         }
     }
 
-    /// What [`Update::row`] does to a row whose moments and gradient are zero: there are many, since most words of a vocabulary
-    /// are in no text that was read, and so they are not written.
+    /// What [`Update::row`] does to a row whose moments and gradient are zero: there are many, since most words of a
+    /// vocabulary are in no text that was read, and so they are not written.
     #[inline(always)]
     fn unread_row(&self, weights: &mut [f32]) {
         if self.kept != 1.0 {
@@ -133,7 +134,8 @@ struct Stretch<'a> {
     zeros: &'a [f32],
 }
 
-/// The step of a stretch. A type and not a closure, so that all of it is compiled for the vectors that the processor has.
+/// The step of a stretch. A type and not a closure, so that all of it is compiled for the vectors that the processor
+/// has.
 struct Moved<'a> {
     block: Stretch<'a>,
     weights: &'a mut [f32],

@@ -1,10 +1,10 @@
 //! Checkpoints: everything needed to go on, as safetensors and JSON.
 //!
 //! `checkpoints/step-00000120/` holds `parameters.safetensors`, `optimizer.safetensors`, `random.safetensors`, whatever
-//! else the strategies of the run keep, `state.json`, and `manifest.json` with the size and the SHA-256 of each of them and
-//! of the best model so far, `checkpoints/best-00000100.safetensors`. It is written by a thread of its own
-//! ([`Writer`]) under another name, synced, and renamed when it is whole, and only then are older ones removed; so there
-//! is a whole one at every moment after the first. To go on, the newest is taken that agrees with its manifest.
+//! else the strategies of the run keep, `state.json`, and `manifest.json` with the size and the SHA-256 of each of them
+//! and of the best model so far, `checkpoints/best-00000100.safetensors`. It is written by a thread of its own
+//! ([`Writer`]) under another name, synced, and renamed when it is whole, and only then are older ones removed; so
+//! there is a whole one at every moment after the first. To go on, the newest is taken that agrees with its manifest.
 
 mod manifest;
 mod state;

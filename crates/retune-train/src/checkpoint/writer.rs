@@ -33,8 +33,8 @@ pub enum Job {
     },
 }
 
-/// Writes jobs in their order, into one folder. Two may wait (the best model, and the checkpoint that names it); who brings
-/// a third waits for the disk.
+/// Writes jobs in their order, into one folder. Two may wait (the best model, and the checkpoint that names it); who
+/// brings a third waits for the disk.
 #[derive(Debug)]
 pub struct Writer {
     jobs: Option<Sender<Job>>,
@@ -140,8 +140,8 @@ fn write(folder: &Path, keep: usize, job: Job) -> Result<(), TrainError> {
     }
 }
 
-/// Removes all but the newest checkpoints up to this step, and the best models that none of those names. Checkpoints of later
-/// steps are damaged ones, which the run has gone back behind: were they counted, they would push whole ones out.
+/// Removes all but the newest checkpoints up to this step, and the best models that none of those names. Checkpoints of
+/// later steps are damaged ones, which the run has gone back behind: were they counted, they would push whole ones out.
 fn prune(folder: &Path, keep: usize, step: u64) -> Result<(), TrainError> {
     let (checkpoints, left): (Vec<_>, Vec<_>) = all(folder)?.into_iter().partition(|(at, _)| *at <= step);
     let (old, kept) = checkpoints.split_at(checkpoints.len().saturating_sub(keep));

@@ -1,5 +1,5 @@
-//! Adafactor (Shazeer and Stern 2018, arXiv 1804.04235), as `transformers.optimization.Adafactor`: the second moment of a
-//! matrix is kept as its means over rows and columns, so that the state is a few thousandths of AdamW's.
+//! Adafactor (Shazeer and Stern 2018, arXiv 1804.04235), as `transformers.optimization.Adafactor`: the second moment of
+//! a matrix is kept as its means over rows and columns, so that the state is a few thousandths of AdamW's.
 
 use retune_torch::TorchError;
 use retune_torch::optim::{add_product, add_scaled, scale_by};
@@ -103,8 +103,8 @@ impl UpdateRule for Adafactor {
 }
 
 impl Adafactor {
-    /// The rate of one parameter at a step, counted from 1: a tensor of no dimensions on its device, so that none is waited
-    /// for.
+    /// The rate of one parameter at a step, counted from 1: a tensor of no dimensions on its device, so that none is
+    /// waited for.
     fn rate(&self, parameter: &Tensor, step: f64, learning_rate: f64) -> Tensor {
         let relative = if self.relative_step {
             let most = if self.warmup_init { 1e-6 * step } else { 1e-2 };

@@ -2,9 +2,9 @@
 //!
 //! - No decay on biases and on the weights of norms, as in `transformers.Trainer`.
 //! - Layer-wise decay of the learning rate: a layer's rate is `factor` times that of the layer above. The task's own
-//!   parameters (head, pooler, a last norm) have the whole rate, the top layer `factor` of it, the embeddings, which lie
-//!   below all layers, the lowest: `factor^(layers + 1)`. This is BEiT's count (Bao et al. 2022, arXiv 2106.08254; `timm`);
-//!   ELECTRA (Clark et al. 2020, arXiv 2003.10555) skips one more power between head and top layer.
+//!   parameters (head, pooler, a last norm) have the whole rate, the top layer `factor` of it, the embeddings, which
+//!   lie below all layers, the lowest: `factor^(layers + 1)`. This is BEiT's count (Bao et al. 2022, arXiv 2106.08254;
+//!   `timm`); ELECTRA (Clark et al. 2020, arXiv 2003.10555) skips one more power between head and top layer.
 //! - LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the rate of the B matrices is `ratio` times that of the A matrices.
 //! - Patterns of names, with a rate and a decay of their own.
 
@@ -44,7 +44,8 @@ pub struct GroupSettings {
 pub struct PatternSettings {
     /// A name, in which `*` stands for any characters, dots too: `*.embeddings.*`.
     pub pattern: String,
-    /// The rate, as a factor of the step's; in the place of what layer-wise decay and LoRA+ would give. 0 holds them still.
+    /// The rate, as a factor of the step's; in the place of what layer-wise decay and LoRA+ would give. 0 holds them
+    /// still.
     pub rate: Option<f64>,
     /// The weight decay; in the place of the others', also for biases and norms.
     pub weight_decay: Option<f64>,
@@ -79,8 +80,8 @@ pub enum GroupError {
     NoLayers,
 }
 
-/// Puts parameters into groups: one for each pair of rate and decay that occurs, in the order in which they occur first. A
-/// parameter's place in the list of gradients is its place in `parameters`.
+/// Puts parameters into groups: one for each pair of rate and decay that occurs, in the order in which they occur
+/// first. A parameter's place in the list of gradients is its place in `parameters`.
 ///
 /// # Errors
 /// A number is outside its range, or a setting concerns no parameter.
@@ -108,8 +109,8 @@ pub fn groups<'a>(
     Ok(groups)
 }
 
-/// Whether weight decay applies by default: not to biases, MPNet's table of position biases among them, and not to the weights
-/// of norms, as in `transformers.Trainer`.
+/// Whether weight decay applies by default: not to biases, MPNet's table of position biases among them, and not to the
+/// weights of norms, as in `transformers.Trainer`.
 pub fn has_decay(name: &str) -> bool {
     let is_norm = name.to_lowercase().contains("norm") || name.split('.').any(|part| part.ends_with("_ln"));
     !name.contains("bias") && !is_norm
@@ -138,8 +139,8 @@ fn depth(name: &str, layers: usize) -> usize {
     }
 }
 
-/// Whether a parameter is an embedding, its norm or projection, or positions that all layers share; `encoder.LayerNorm` is the
-/// norm of DeBERTa's.
+/// Whether a parameter is an embedding, its norm or projection, or positions that all layers share; `encoder.LayerNorm`
+/// is the norm of DeBERTa's.
 pub(crate) fn is_embedding(name: &str) -> bool {
     let belongs = |part: &str| part.contains("embed") || part.starts_with("emb_") || part == "relative_attention_bias";
     name.split('.').any(belongs) || name.contains("encoder.LayerNorm.")

@@ -1,5 +1,5 @@
-//! Lion (Chen et al. 2023, arXiv 2302.06675): every element moves by the learning rate, in the direction of the sign of a
-//! mean of gradients. Half of AdamW's state; learning rates are three to ten times smaller, decays as much larger.
+//! Lion (Chen et al. 2023, arXiv 2302.06675): every element moves by the learning rate, in the direction of the sign of
+//! a mean of gradients. Half of AdamW's state; learning rates are three to ten times smaller, decays as much larger.
 
 use retune_torch::TorchError;
 use retune_torch::optim::{add_scaled, scale_by};

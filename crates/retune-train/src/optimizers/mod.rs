@@ -1,8 +1,8 @@
 //! Optimisers: what a step does to the parameters, given their gradients.
 //!
 //! An [`Optimizer`] is a rule ([`UpdateRule`], one file each) applied to groups of parameters ([`groups`]) that share a
-//! learning rate and a weight decay. A rule keeps what it remembers in tensors alone, so that a checkpoint holds all of it,
-//! to the bit. `docs/optimizers.md` gives every rule's formula and source, and how to add one.
+//! learning rate and a weight decay. A rule keeps what it remembers in tensors alone, so that a checkpoint holds all of
+//! it, to the bit. `docs/optimizers.md` gives every rule's formula and source, and how to add one.
 
 mod adafactor;
 mod adamw;
@@ -46,15 +46,15 @@ pub trait UpdateRule: Debug + Send {
     /// parameter has no such state.
     fn initial(&self, parameter: &Tensor) -> Vec<Tensor>;
 
-    /// Whether the rule takes the sparse gradient of this parameter (coalesced, of one sparse dimension) as it is; else it gets a
-    /// dense one.
+    /// Whether the rule takes the sparse gradient of this parameter (coalesced, of one sparse dimension) as it is; else
+    /// it gets a dense one.
     fn takes_sparse(&self, parameter: &Tensor) -> bool {
         let _ = parameter;
         false
     }
 
-    /// Moves `parameters` and `state[slot][parameter]` in place. All lists are as long as `parameters`, and all gradients
-    /// are defined. Called without a gradient graph.
+    /// Moves `parameters` and `state[slot][parameter]` in place. All lists are as long as `parameters`, and all
+    /// gradients are defined. Called without a gradient graph.
     ///
     /// # Errors
     /// libtorch refuses.
@@ -167,9 +167,9 @@ impl Optimizer {
         named
     }
 
-    /// Puts the weights to evaluate with into the model, where the rule has others than those that train; those are kept,
-    /// and [`to_training`](Self::to_training) or the next step puts them back, to the bit. A checkpoint is written between
-    /// the two modes never: it holds the weights that train.
+    /// Puts the weights to evaluate with into the model, where the rule has others than those that train; those are
+    /// kept, and [`to_training`](Self::to_training) or the next step puts them back, to the bit. A checkpoint is
+    /// written between the two modes never: it holds the weights that train.
     ///
     /// # Errors
     /// libtorch refuses; the model trains on with what it had.

@@ -1,7 +1,8 @@
 //! Sums that do not hang on the number of threads.
 //!
-//! libtorch splits a sum to a single number among its threads, and then adds their parts: another number of threads, another
-//! rounding. Where many numbers come out, each is one thread's alone. So a long list is summed in blocks of a fixed length.
+//! libtorch splits a sum to a single number among its threads, and then adds their parts: another number of threads,
+//! another rounding. Where many numbers come out, each is one thread's alone. So a long list is summed in blocks of a
+//! fixed length.
 
 use tch::Tensor;
 

@@ -1,9 +1,9 @@
 //! Schedule-free AdamW (Defazio et al. 2024, arXiv 2405.15682), as `schedulefree.AdamWScheduleFree`: no schedule falls,
 //! an average of the iterates takes its place, and training may stop at any step.
 //!
-//! Three weights for each parameter: `z` takes AdamW's steps without a first moment; `x` is a weighted mean of the `z` so
-//! far, and is what is evaluated and kept; gradients are taken at `y = (1 - beta1) z + beta1 x`, which is what the model
-//! holds while it trains. Only `y` and `z` are stored, `x` follows from them.
+//! Three weights for each parameter: `z` takes AdamW's steps without a first moment; `x` is a weighted mean of the `z`
+//! so far, and is what is evaluated and kept; gradients are taken at `y = (1 - beta1) z + beta1 x`, which is what the
+//! model holds while it trains. Only `y` and `z` are stored, `x` follows from them.
 //!
 //! The reference counts steps for all parameters together, this one for each: the same where every parameter has a
 //! gradient at every step.

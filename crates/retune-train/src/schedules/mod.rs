@@ -1,7 +1,8 @@
 //! Learning-rate schedules: a factor of the highest rate, for each step.
 //!
-//! A [`Schedule`] is a warm-up and a [`Shape`], and a function of the step alone, so that nothing of it is kept. A [`Plateau`]
-//! looks at the evaluations' metric instead, and keeps what it saw. `docs/optimizers.md` gives every formula.
+//! A [`Schedule`] is a warm-up and a [`Shape`], and a function of the step alone, so that nothing of it is kept. A
+//! [`Plateau`] looks at the evaluations' metric instead, and keeps what it saw. `docs/optimizers.md` gives every
+//! formula.
 
 mod plateau;
 mod shapes;

@@ -1,4 +1,5 @@
-//! Losses and divergences against PyTorch and sentence-transformers: `golden/losses.py` says what is in `golden/losses.json`.
+//! Losses and divergences against PyTorch and sentence-transformers: `golden/losses.py` says what is in
+//! `golden/losses.json`.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Clippy excuses test functions, not their helpers.
 

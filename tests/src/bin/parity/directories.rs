@@ -1,5 +1,5 @@
-//! Model directories both ways: what retune writes gives the same logits in Python, without a warning; what Python writes
-//! gives the same logits here.
+//! Model directories both ways: what retune writes gives the same logits in Python, without a warning; what Python
+//! writes gives the same logits here.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Architectures × heads on tiny random configurations, as a table: a row for each configuration, with the worst over its
-//! heads.
+//! Architectures × heads on tiny random configurations, as a table: a row for each configuration, with the worst over
+//! its heads.
 
 use std::fs;
 use std::path::Path;

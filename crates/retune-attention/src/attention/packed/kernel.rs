@@ -1,8 +1,9 @@
 //! One head of one sequence, forward and backward. `l_q` queries, `l_k` keys, `k` numbers a head.
 //!
-//! Everything here is inlined into functions that were compiled for the processor's widest vectors. All products are made of
-//! one block, [`ROWS`] rows by [`LANES`] or [`WIDE`] columns, whose sums stay in registers while its terms pass; what lies in memory
-//! with another width is copied once into rows that are a multiple of [`LANES`] wide, filled up with zeros.
+//! Everything here is inlined into functions that were compiled for the processor's widest vectors. All products are
+//! made of one block, [`ROWS`] rows by [`LANES`] or [`WIDE`] columns, whose sums stay in registers while its terms
+//! pass; what lies in memory with another width is copied once into rows that are a multiple of [`LANES`] wide, filled
+//! up with zeros.
 
 use std::ops::Range;
 
@@ -117,8 +118,8 @@ pub(super) fn backward<T: Real>(
     }
 }
 
-/// `ROWS` rows of `length` numbers from row `first` on. Those beyond the last query hold whatever they hold: no other row's sums
-/// see it.
+/// `ROWS` rows of `length` numbers from row `first` on. Those beyond the last query hold whatever they hold: no other
+/// row's sums see it.
 #[inline(always)]
 fn rows_of<T>(matrix: &[T], first: usize, width: usize, length: usize) -> [&[T]; ROWS] {
     let mut found = [&matrix[..0]; ROWS];
@@ -265,7 +266,8 @@ impl Head {
         }
     }
 
-    /// Adds to `ROWS` rows of `dk` or `dv` from `first` on: columns of `weights`, `[terms, l_k]`, times `matrix`, `[terms, k]`, both wide.
+    /// Adds to `ROWS` rows of `dk` or `dv` from `first` on: columns of `weights`, `[terms, l_k]`, times `matrix`,
+    /// `[terms, k]`, both wide.
     #[inline(always)]
     fn gather<T: Real>(&self, weights: &[T], matrix: &[T], terms: usize, first: usize, out: &mut [T]) {
         let (keys, width) = (widened(self.keys), widened(self.size));

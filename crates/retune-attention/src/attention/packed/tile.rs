@@ -31,7 +31,8 @@ pub(super) fn by_rows<T: Real, const N: usize>(left: [&[T]; ROWS], right: &[T], 
     sums
 }
 
-/// `Σᵢ left[i · left_width + row] · right[i · width + column]` over `terms` terms: adjacent columns of one matrix times another.
+/// `Σᵢ left[i · left_width + row] · right[i · width + column]` over `terms` terms: adjacent columns of one matrix times
+/// another.
 #[inline(always)]
 pub(super) fn by_columns<T: Real, const N: usize>(
     left: &[T],
