@@ -86,8 +86,10 @@ impl Domain {
                 rounded(min + ((value - min) / step).round().clamp(0.0, last) * step, step * 1e-6)
             }
             None => {
-                let width = if scale == Scale::Log { value * (max / min).ln() } else { max - min };
-                rounded(value, width / 1e3).clamp(min, max)
+                let width = |value| if scale == Scale::Log { value * (max / min).ln() } else { max - min };
+                let round = |value| rounded(value, width(value) / 1e3);
+                // On a logarithmic axis the number of digits hangs on the value, and may be another for the rounded one.
+                round(round(value)).clamp(min, max)
             }
         }
     }
@@ -191,6 +193,17 @@ mod tests {
         assert_eq!(all[5], [1.0, 0.8]);
         assert_eq!(all[8], [2.0, 0.8]);
         assert_eq!(size(&[parameter(numeric(0.0, 1.0, None, Scale::Linear))]), None);
+    }
+
+    #[test]
+    fn a_value_that_was_rounded_stays_as_it_is() {
+        let (min, max) = (3.058990142450051, 96.44663921675149);
+        let domain = numeric(min, max, None, Scale::Log);
+        // From 28.985 on the range's thousandth is a tenth and more.
+        for place in 28_900..29_050 {
+            let value = domain.value_at((f64::from(place) / 1e3).ln());
+            assert_eq!(domain.value_at(domain.to_inner(value)), value, "{place}");
+        }
     }
 
     proptest! {
