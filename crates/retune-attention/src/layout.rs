@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
+use retune_torch::transfer::to_device;
 use tch::{Device, Kind, Tensor};
 
 /// The cumulative lengths (`cu_seqlens`) of a packed batch: sequence `s` is the tokens `offsets[s]..offsets[s + 1]`.
@@ -126,7 +127,7 @@ impl SequenceLayout {
 
     /// The cumulative lengths on a device: `[b + 1]`, int32, as variable-length kernels take them. Copied there once.
     pub fn device_offsets(&self, device: Device) -> Tensor {
-        let copied = || Tensor::from_slice(&self.offsets).to_kind(Kind::Int).to_device(device);
+        let copied = || to_device(&Tensor::from_slice(&self.offsets).to_kind(Kind::Int), device);
         let kept = self.on_device.get_or_init(copied);
         if kept.device() == device { kept.shallow_clone() } else { copied() }
     }
@@ -134,25 +135,24 @@ impl SequenceLayout {
     /// Each token's place in its own sequence, from 0: `[t]`, int64.
     pub fn positions(&self, device: Device) -> Tensor {
         let positions: Vec<i64> = self.ranges().flat_map(|range| 0..range.end - range.start).collect();
-        Tensor::from_slice(&positions).to_device(device)
+        to_device(&Tensor::from_slice(&positions), device)
     }
 
     /// The index of each sequence's first token: `[b]`, int64.
     pub fn first_tokens(&self, device: Device) -> Tensor {
-        Tensor::from_slice(&self.offsets[..self.sequences()]).to_device(device)
+        to_device(&Tensor::from_slice(&self.offsets[..self.sequences()]), device)
     }
 
     /// The index of each sequence's last token: `[b]`, int64.
     pub fn last_tokens(&self, device: Device) -> Tensor {
-        Tensor::from_slice(&self.offsets[1..]).to_device(device) - 1
+        to_device(&Tensor::from_slice(&self.offsets[1..]), device) - 1
     }
 
     /// The sequence to which each token belongs: `[t]`, int64.
     pub fn sequence_of_token(&self, device: Device) -> Tensor {
         let lengths = Tensor::from_slice(&self.offsets).diff(1, 0, None::<Tensor>, None::<Tensor>);
-        Tensor::arange(self.sequences() as i64, (Kind::Int64, Device::Cpu))
-            .repeat_interleave_self_tensor(&lengths, 0, self.tokens())
-            .to_device(device)
+        let sequences = Tensor::arange(self.sequences() as i64, (Kind::Int64, Device::Cpu)); // [b]
+        to_device(&sequences.repeat_interleave_self_tensor(&lengths, 0, self.tokens()), device)
     }
 }
 

@@ -4,10 +4,11 @@
 //! x' = x + α / √(l · e) · ε        ε ~ uniform(−1, 1), for every element; l tokens in the sequence, e the embeddings' size
 //! ```
 //!
-//! so that the noise of a whole sequence has one expected norm, `α / √3`, however long it is. `l` is the sequence's own length;
-//! implementations on padded batches, `transformers` among them, take the longest of the batch.
+//! so that the noise of a whole sequence has one expected norm, `α / √3`, however long it is. `l` is the sequence's own
+//! length; implementations on padded batches, `transformers` among them, take the longest of the batch.
 
 use retune_attention::{Embedding, Mode, SequenceLayout};
+use retune_torch::transfer::to_device;
 use tch::Tensor;
 
 use crate::PackedInput;
@@ -40,7 +41,7 @@ fn noise(words: &Tensor, alpha: f64, layout: &SequenceLayout) -> Tensor {
         (0..length).map(move |_| alpha / (length as f64 * size).sqrt())
     };
     let scales: Vec<f64> = layout.ranges().flat_map(of_sequence).collect();
-    let scales = Tensor::from_slice(&scales).to_kind(words.kind()).to_device(words.device()).unsqueeze(1); // [t, 1]
+    let scales = to_device(&Tensor::from_slice(&scales).to_kind(words.kind()), words.device()).unsqueeze(1); // [t, 1]
     words.detach().empty_like().uniform_(-1.0, 1.0) * scales // [t, e]
 }
 

@@ -7,6 +7,7 @@
 //! ```
 
 use retune_attention::{Activation, Dropout, LayerNorm, Linear, Mode, SequenceLayout};
+use retune_torch::transfer::to_device;
 use tch::{Kind, Tensor};
 
 /// What a head is for. Its names are those of transformers' classes.
@@ -188,7 +189,7 @@ impl Head {
 pub fn mean_of_sequences(last: &Tensor, layout: &SequenceLayout) -> Tensor {
     let kind = if last.kind() == Kind::Double { Kind::Double } else { Kind::Float };
     let lengths: Vec<i64> = layout.ranges().map(|range| range.end - range.start).collect();
-    let lengths = Tensor::from_slice(&lengths).to_device(last.device()).to_kind(kind).unsqueeze(1); // [b, 1]
+    let lengths = to_device(&Tensor::from_slice(&lengths), last.device()).to_kind(kind).unsqueeze(1); // [b, 1]
     let sums = Tensor::zeros([layout.sequences() as i64, last.size()[1]], (kind, last.device())); // [b, d]
     let sums = sums.index_add(0, &layout.sequence_of_token(last.device()), &last.to_kind(kind)); // [b, d]
     (sums / lengths).to_kind(last.kind())

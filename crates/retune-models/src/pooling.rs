@@ -2,6 +2,7 @@
 //! (`sentence_transformers.models.Pooling`).
 
 use retune_attention::SequenceLayout;
+use retune_torch::transfer::to_device;
 use tch::{Kind, Tensor};
 
 /// How a sequence's tokens become one vector.
@@ -50,14 +51,14 @@ impl PoolingMode {
         }
     }
 
-    /// `tokens` is `[t, d]` with at least one token in each sequence; the result is `[b, d]`. Sums are taken in float32 at
-    /// least.
+    /// `tokens` is `[t, d]` with at least one token in each sequence; the result is `[b, d]`. Sums are taken in float32
+    /// at least.
     pub fn forward(self, tokens: &Tensor, layout: &SequenceLayout) -> Tensor {
         match self {
             Self::Cls => tokens.index_select(0, &layout.first_tokens(tokens.device())), // [b, d]
             Self::LastToken => {
                 let last: Vec<i64> = layout.ranges().map(|range| range.end - 1).collect();
-                tokens.index_select(0, &Tensor::from_slice(&last).to_device(tokens.device())) // [b, d]
+                tokens.index_select(0, &to_device(&Tensor::from_slice(&last), tokens.device())) // [b, d]
             }
             Self::Max => {
                 let rows: Vec<Tensor> = layout
@@ -92,7 +93,7 @@ fn weighted(
             (0..length).map(|place| weight(place) / divisor).collect::<Vec<_>>()
         })
         .collect();
-    let factors = Tensor::from_slice(&factors).to_kind(kind).to_device(device).unsqueeze(1); // [t, 1]
+    let factors = to_device(&Tensor::from_slice(&factors).to_kind(kind), device).unsqueeze(1); // [t, 1]
     let sums = Tensor::zeros([layout.sequences() as i64, tokens.size()[1]], (kind, device)); // [b, d]
     let rows = layout.sequence_of_token(device); // [t]
     sums.index_add(0, &rows, &(tokens.to_kind(kind) * factors)).to_kind(tokens.kind()) // [b, d]

@@ -8,6 +8,7 @@
 //! - [`cuda`]: finding CUDA at run time, so that one binary serves machines with and without a GPU.
 //! - [`operation`]: differentiable operations written in Rust; [`slices`], [`parallel`]: what they compute with.
 //! - [`recompute`]: less memory for one more forward pass.
+//! - [`transfer`]: what a step needs on a device, sent there without waiting.
 //! - [`mod@file`]: files mapped into memory; [`memory`]: what the allocator does with freed memory.
 //!
 //! Every call that libtorch can refuse returns [`TorchError`]; nothing here panics on what a user gives.
@@ -24,6 +25,7 @@ pub mod parallel;
 pub mod random;
 pub mod recompute;
 pub mod slices;
+pub mod transfer;
 
 /// What libtorch refused, or could not be loaded.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use retune_attention::Mode;
 use retune_data::evaluation_batches_of;
+use retune_torch::transfer::to_device;
 use tch::{Kind, Tensor};
 
 use crate::TrainError;
@@ -10,13 +11,14 @@ use crate::evaluate::Computation;
 use crate::network::Network;
 use crate::task::{Encoded, Task};
 
-/// What the head reads of each sequence of a data set, without dropout of the encoder: `[n, d]`, zero where it was not asked for.
+/// What the head reads of each sequence of a data set, without dropout of the encoder: `[n, d]`, zero where it was not
+/// asked for.
 #[derive(Debug)]
 pub struct Features(Tensor);
 
 impl Features {
-    /// Runs the encoder over the sequences of these rows; `progress` hears how many are done. `None` where the network's head reads tokens:
-    /// those would need as much memory as the data have tokens.
+    /// Runs the encoder over the sequences of these rows; `progress` hears how many are done. `None` where the
+    /// network's head reads tokens: those would need as much memory as the data have tokens.
     ///
     /// # Errors
     /// libtorch refuses a batch.
@@ -65,5 +67,5 @@ impl Features {
 
 fn places(sequences: &[usize], computation: &Computation) -> Tensor {
     let places: Vec<i64> = sequences.iter().map(|sequence| *sequence as i64).collect();
-    Tensor::from_slice(&places).to_device(computation.device)
+    to_device(&Tensor::from_slice(&places), computation.device)
 }
