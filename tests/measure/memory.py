@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The peak memory of a fine-tuning while its training file grows: 1, 4 and 16 times the same rows.
+"""The peak memory of a fine-tuning while its training file grows: 1, 4 and 16 times the same rows; or of a prediction.
 
   memory.py --retune target/debug/retune --model DIR --train train.tsv --eval dev.tsv --text sentence --label label \\
       [--format tsv-unquoted] [--times 1 4 16] [--steps 3] [--task KIND]
+  memory.py --retune target/debug/retune --run RUN --file in.csv [--times 1 4 16]
 
 The first line of a .csv or .tsv file is its header; a blank line ends a sentence of a .conll file. Other tasks than
 classification are named by --task, and need no label. Each size runs twice, with an empty cache of tokens and with a full one.
@@ -43,17 +44,35 @@ def measured(command, environment):
     return usage.ru_maxrss / 1024, time.monotonic() - started
 
 
+def of_prediction(args):
+    """A table for `predict` on a file that grows."""
+    print("| rows | file | peak memory | time |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for times in args.times:
+            file = grown(args.file, times, folder)
+            command = [args.retune, "predict", "--quiet", "--run", args.run, "--file", file, "--out", folder / "out.parquet"]
+            peak, seconds = measured([str(word) for word in command], os.environ)
+            print(f"| {times}× | {file.stat().st_size / 2**20:.1f} MiB | {peak:.0f} MiB | {seconds:.0f} s |", flush=True)
+            file.unlink()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("retune", "model", "train", "eval"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--text", required=True, nargs="+")
+    parser.add_argument("--retune", type=Path, required=True)
+    for name in ("model", "train", "eval", "run", "file"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--text", nargs="+")
     parser.add_argument("--label")
     parser.add_argument("--task", default="classification")
     parser.add_argument("--format", default="auto")
     parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--steps", type=int, default=3)
     args = parser.parse_args()
+    if args.run and args.file:
+        return of_prediction(args)
+    if not (args.model and args.train and args.eval and args.text):
+        parser.error("either --run and --file, or --model, --train, --eval and --text")
     print("| rows | training file | cache | peak memory | time |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,6 +1,7 @@
 //! A polars frame of strings, and of lists of strings, whose rows know where they come from.
 
 use std::fmt::Display;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,6 +54,16 @@ impl Positions {
             Positions::Characters(places) => Positions::Characters(rows.iter().map(|row| places[*row]).collect()),
             Positions::Rows(before) => Positions::Numbers(rows.iter().map(|row| before + *row as u64).collect()),
             Positions::Numbers(numbers) => Positions::Numbers(rows.iter().map(|row| numbers[*row]).collect()),
+        }
+    }
+
+    /// Those of adjacent rows.
+    fn slice(&self, rows: Range<usize>) -> Self {
+        match self {
+            Positions::Lines(lines) => Positions::Lines(lines[rows].to_vec()),
+            Positions::Characters(places) => Positions::Characters(places[rows].to_vec()),
+            Positions::Rows(before) => Positions::Rows(before + rows.start as u64),
+            Positions::Numbers(numbers) => Positions::Numbers(numbers[rows].to_vec()),
         }
     }
 }
@@ -126,8 +137,8 @@ impl Table {
         Ok(self)
     }
 
-    /// The names of the classes of a column that holds them by number, from 0, where its file says so, as those of Python's
-    /// `datasets` do.
+    /// The names of the classes of a column that holds them by number, from 0, where its file says so, as those of
+    /// Python's `datasets` do.
     pub fn class_names(&self, column: &str) -> Option<&[String]> {
         self.classes.get(column).map(Vec::as_slice)
     }
@@ -146,6 +157,34 @@ impl Table {
     #[allow(clippy::len_without_is_empty, reason = "a table is never empty")]
     pub fn len(&self) -> usize {
         self.frame.height()
+    }
+
+    /// The table in pieces of so many rows, of which the last may have fewer. No value is copied.
+    ///
+    /// # Panics
+    ///
+    /// The pieces have no rows.
+    pub fn pieces(&self, rows: usize) -> impl Iterator<Item = Self> + '_ {
+        (0..self.len()).step_by(rows).map(move |start| self.slice(start..self.len().min(start + rows)))
+    }
+
+    /// Adjacent rows, at least one.
+    fn slice(&self, rows: Range<usize>) -> Self {
+        let ends = self.parts.iter().skip(1).map(|part| part.first_row).chain([self.len()]);
+        let part = |(part, end): (&Part, usize)| {
+            let (start, end) = (part.first_row.max(rows.start), end.min(rows.end));
+            (start < end).then(|| Part {
+                path: part.path.clone(),
+                first_row: start - rows.start,
+                positions: part.positions.slice(start - part.first_row..end - part.first_row),
+            })
+        };
+        Self {
+            path: self.path.clone(),
+            frame: self.frame.slice(rows.start as i64, rows.len()),
+            parts: self.parts.iter().zip(ends).filter_map(part).collect(),
+            classes: self.classes.clone(),
+        }
     }
 
     /// Where in its file `row` (from 0) stands.
@@ -285,6 +324,30 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn pieces_are_the_rows_in_their_places() {
+        let of = |positions| {
+            Table::new(Path::new("a.json"), table_of_labels(&["c", "d", "e"]).frame.columns().to_vec(), positions)
+        };
+        let tables = [
+            Ok(table_of_labels(&["a", "b"])),
+            of(Positions::Rows(7)),
+            of(Positions::Characters(vec![(1, 2), (1, 9), (2, 1)])),
+            of(Positions::Numbers(vec![4, 8, 9])),
+        ];
+        let tables = tables.into_iter().collect::<Result<Vec<_>, _>>().expect("tables");
+        let table = Table::join(Path::new("*"), tables).expect("a table");
+        let rows = |table: &Table| -> Vec<(String, String)> {
+            let labels = table.column("label").expect("a column").iter().flatten().map(str::to_owned);
+            labels.enumerate().map(|(row, label)| (label, table.place(row).to_string())).collect()
+        };
+        for size in 1..=12 {
+            let pieces: Vec<_> = table.pieces(size).map(|piece| rows(&piece)).collect();
+            assert!(pieces[..pieces.len() - 1].iter().all(|piece| piece.len() == size), "{pieces:?}");
+            assert_eq!(pieces.concat(), rows(&table), "pieces of {size}");
+        }
+    }
+
+    #[test]
     fn lists_keep_nulls_empty_lists_and_empty_items() {
         let table = |rows: &[Option<&[&str]>]| {
             let mut builder = ColumnBuilder::new(Wanted::List("tags"));
@@ -300,6 +363,9 @@ pub(crate) mod tests {
         assert_eq!(table(&rows).lists("tags").expect("lists"), expected);
         let joined = Table::join(Path::new("*"), vec![table(&rows), table(&rows[2..])]).expect("a table");
         assert_eq!(joined.lists("tags").expect("lists"), [&expected[..], &expected[2..]].concat());
+        let pieces: Vec<Table> = joined.pieces(3).collect();
+        assert_eq!(pieces[0].lists("tags").expect("lists"), expected[..3]);
+        assert_eq!(pieces[1].lists("tags").expect("lists"), [&expected[3..], &expected[2..]].concat());
     }
 
     #[test]

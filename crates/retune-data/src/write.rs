@@ -2,9 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::*;
 
 use crate::error::DataError;
@@ -72,32 +75,120 @@ impl OutputFormat {
 /// [`DataError::UnknownOutputFormat`], [`DataError::Write`], and [`DataError::WriteTable`], which also says where
 /// columns are of different lengths or share a name.
 pub fn write_table(path: &Path, columns: Vec<OutputColumn>) -> Result<(), DataError> {
-    let format = OutputFormat::of(path)?;
-    let height = columns.first().map_or(0, |column| column.values.len());
-    let table_error = |source| DataError::WriteTable { path: path.to_owned(), source };
-    let columns = columns.into_iter().map(|column| column.into_polars(format)).collect();
-    let mut frame = DataFrame::new(height, columns).map_err(table_error)?;
-
-    // Encoded in memory first, because polars reports a full disk as a fault in the format.
-    let mut bytes = Vec::new();
-    match format {
-        OutputFormat::Parquet => ParquetWriter::new(&mut bytes).finish(&mut frame).map(drop),
-        OutputFormat::Csv => CsvWriter::new(&mut bytes).finish(&mut frame),
-        OutputFormat::Tsv => CsvWriter::new(&mut bytes).with_separator(b'\t').finish(&mut frame),
-        OutputFormat::Jsonl => JsonWriter::new(&mut bytes).with_json_format(JsonFormat::JsonLines).finish(&mut frame),
-    }
-    .map_err(table_error)?;
-    replace(path, &bytes).map_err(|source| DataError::Write { path: path.to_owned(), source })
+    let mut writer = TableWriter::create(path)?;
+    writer.write(columns)?;
+    writer.finish()
 }
 
-/// Writes beside `path`, waits until the bytes are on the disk, and renames.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let partial = Partial::beside(path);
-    let mut file = File::create(&partial.path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&partial.path, path)
+/// A table that is written piece by piece, and is there when it is whole.
+pub struct TableWriter {
+    path: PathBuf,
+    format: OutputFormat,
+    partial: Partial,
+    file: File,
+    /// The columns and their types, once there is a piece.
+    schema: Option<SchemaRef>,
+    parquet: Option<BatchedWriter<Encoded>>,
+    /// What is encoded and not yet in the file.
+    encoded: Encoded,
+}
+
+impl TableWriter {
+    /// A table in the form that the extension names, which is to replace what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::UnknownOutputFormat`] and [`DataError::Write`].
+    pub fn create(path: &Path) -> Result<Self, DataError> {
+        let format = OutputFormat::of(path)?;
+        let partial = Partial::beside(path);
+        let file = File::create(&partial.path).map_err(|source| DataError::Write { path: path.to_owned(), source })?;
+        let encoded = Encoded::default();
+        Ok(Self { path: path.to_owned(), format, partial, file, schema: None, parquet: None, encoded })
+    }
+
+    /// Where the rows stand until the table is whole.
+    pub fn partial(&self) -> &Path {
+        &self.partial.path
+    }
+
+    /// Adds rows, whose columns must be those of all pieces.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Write`], and [`DataError::WriteTable`], which also says where columns are of different lengths, share a
+    /// name, or are not those of the pieces before.
+    pub fn write(&mut self, columns: Vec<OutputColumn>) -> Result<(), DataError> {
+        let height = columns.first().map_or(0, |column| column.values.len());
+        let columns = columns.into_iter().map(|column| column.into_polars(self.format)).collect();
+        self.encode(height, columns).map_err(|source| DataError::WriteTable { path: self.path.clone(), source })?;
+        self.flush()
+    }
+
+    /// Waits until all rows are on the disk, and puts the table into its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`TableWriter::write`].
+    pub fn finish(mut self) -> Result<(), DataError> {
+        if let Some(parquet) = self.parquet.take() {
+            parquet.finish().map_err(|source| DataError::WriteTable { path: self.path.clone(), source })?;
+        }
+        self.flush()?;
+        let placed = self.file.sync_all().and_then(|()| fs::rename(&self.partial.path, &self.path));
+        placed.map_err(|source| DataError::Write { path: self.path.clone(), source })
+    }
+
+    fn encode(&mut self, height: usize, columns: Vec<Column>) -> PolarsResult<()> {
+        let mut frame = DataFrame::new(height, columns)?;
+        let is_first = self.schema.is_none();
+        let schema = self.schema.get_or_insert_with(|| frame.schema().clone());
+        polars_ensure!(
+            frame.schema() == schema,
+            SchemaMismatch: "a piece has the columns {:?}, the first has {:?}", frame.schema(), schema
+        );
+        let encoded = self.encoded.clone();
+        let delimited = |separator| CsvWriter::new(encoded.clone()).with_separator(separator).include_header(is_first);
+        match self.format {
+            OutputFormat::Parquet => {
+                if self.parquet.is_none() {
+                    self.parquet = Some(ParquetWriter::new(encoded.clone()).batched(schema)?);
+                }
+                self.parquet.as_mut().map_or(Ok(()), |parquet| parquet.write_batch(&frame))
+            }
+            OutputFormat::Csv => delimited(b',').finish(&mut frame),
+            OutputFormat::Tsv => delimited(b'\t').finish(&mut frame),
+            OutputFormat::Jsonl => {
+                JsonWriter::new(encoded.clone()).with_json_format(JsonFormat::JsonLines).finish(&mut frame)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), DataError> {
+        let written = self.file.write_all(&self.encoded.take());
+        written.map_err(|source| DataError::Write { path: self.path.clone(), source })
+    }
+}
+
+/// Bytes that polars has encoded. They go to the file by our own hand, because polars reports a full disk as a fault in the
+/// format.
+#[derive(Clone, Default)]
+struct Encoded(Arc<Mutex<Vec<u8>>>);
+
+impl Encoded {
+    fn take(&self) -> Vec<u8> {
+        mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Encoded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl OutputValues {
@@ -228,6 +319,55 @@ mod tests {
         fs::create_dir(at("taken.csv")).expect("a folder");
         assert!(matches!(write_table(&at("taken.csv"), predictions()), Err(DataError::Write { .. })));
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn pieces_are_one_table() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let column = |name: &str, values| OutputColumn { name: name.into(), values };
+        let rows = |rows: std::ops::Range<usize>| {
+            vec![
+                column("text", OutputValues::Text(rows.clone().map(|row| format!("row \"{row}\",\n")).collect())),
+                column(
+                    "class",
+                    OutputValues::MaybeInteger(rows.clone().map(|row| (row % 2 == 0).then_some(7)).collect()),
+                ),
+                column("p", OutputValues::Float(rows.clone().map(|row| row as f64 / 7.0).collect())),
+                column("v", OutputValues::Vector(rows.map(|row| vec![row as f32; row % 3]).collect())),
+            ]
+        };
+        for extension in ["csv", "tsv", "jsonl", "parquet"] {
+            let (whole, pieces) =
+                (folder.path().join("a").with_extension(extension), folder.path().join("b").with_extension(extension));
+            write_table(&whole, rows(0..10)).expect("a table");
+            let mut writer = TableWriter::create(&pieces).expect("a writer");
+            for piece in [0..1, 1..3, 3..10] {
+                writer.write(rows(piece)).expect("a piece");
+                assert!(!pieces.exists() && writer.partial().exists());
+            }
+            writer.finish().expect("a table");
+            match extension {
+                "parquet" => {
+                    let read = |path| ParquetReader::new(File::open(path).expect("a file")).finish().expect("a table");
+                    assert!(read(whole).equals_missing(&read(pieces)));
+                }
+                _ => assert_eq!(fs::read_to_string(whole).expect("text"), fs::read_to_string(pieces).expect("text")),
+            }
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 8);
+    }
+
+    #[test]
+    fn a_piece_of_other_columns_is_refused_and_nothing_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for extension in ["csv", "tsv", "jsonl", "parquet"] {
+            let mut writer = TableWriter::create(&folder.path().join("a").with_extension(extension)).expect("a writer");
+            writer.write(predictions()).expect("a piece");
+            for wrong in [predictions()[1..].to_vec(), predictions().into_iter().rev().collect()] {
+                assert!(matches!(writer.write(wrong), Err(DataError::WriteTable { .. })));
+            }
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
     }
 
     proptest! {

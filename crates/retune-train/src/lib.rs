@@ -1,8 +1,8 @@
 //! The training loop, optimisers, schedules, checkpoints, evaluation and the run directory.
 //!
 //! [`trainer`] is the loop, in the order in which one batch goes through it; what it calls are parts: the task
-//! ([`Task`] and [`tasks`]: columns, head, loss, measures, predictions), the optimiser, the schedule, [`evaluate`], [`checkpoint`]s. A run's folder is
-//! [`RunDirectory`]; a finished model is used through [`Predictor`].
+//! ([`Task`] and [`tasks`]: columns, head, loss, measures, predictions), the optimiser, the schedule, [`evaluate`],
+//! [`checkpoint`]s. A run's folder is [`RunDirectory`]; a finished model is used through [`Predictor`].
 
 mod advice;
 pub mod averaging;
@@ -32,6 +32,7 @@ mod model_card;
 mod model_directory;
 mod moving;
 mod network;
+mod note;
 pub mod optimizers;
 mod passes;
 mod predict;
@@ -49,6 +50,7 @@ mod task;
 pub mod tasks;
 mod text_vectors;
 pub mod trainer;
+mod unlabelled;
 mod validate;
 mod watch;
 
@@ -67,6 +69,7 @@ pub use gradient_norms::GradientNorms;
 pub use lr_finder::{FinderSettings, RateFinder};
 pub use model_directory::Source;
 pub use network::Network;
+pub use note::Note;
 pub use optimizers::{AdamW, GroupSettings, Optimizer, groups};
 pub use predict::{Predicted, Predictor};
 pub use prediction::{Field, Prediction, table};
@@ -79,4 +82,5 @@ pub use step::{StepNumbers, StepRows, StepSettings, train_step};
 pub use task::{Batch, Encoded, Examples, OutputLayer, Splits, Task};
 pub use text_vectors::{TextVectors, text_vectors};
 pub use trainer::Trainer;
+pub use unlabelled::Unlabelled;
 pub use watch::LossWatch;

@@ -11,9 +11,10 @@ use crate::evaluate::{Computation, Outputs, evaluate};
 use crate::finish::text_column;
 use crate::model_directory::load_tokenizer;
 use crate::network::Network;
+use crate::note::Note;
 use crate::prediction::{Prediction, table};
-use crate::task::{Encoded, Task};
-use crate::{RunDirectory, TrainError};
+use crate::task::{Encoded, Examples, Task};
+use crate::{RunDirectory, TrainError, Unlabelled};
 
 /// A finished model with its tokenizer and its task.
 pub struct Predictor<T> {
@@ -85,7 +86,7 @@ impl<T: Task> Predictor<T> {
         Ok(Predicted { encoded, outputs })
     }
 
-    /// What a person wants to know of each example; with the outputs as they are where `raw`.
+    /// What a person wants to know of each example, and of the data set; with the outputs as they are where `raw`.
     ///
     /// # Errors
     /// As [`Predictor::run`].
@@ -95,16 +96,40 @@ impl<T: Task> Predictor<T> {
         computation: &Computation,
         raw: bool,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<(Vec<Prediction>, Vec<String>), TrainError> {
+    ) -> Result<(Vec<Prediction>, Vec<Note>), TrainError> {
         let predicted = self.run(examples, computation, progress)?;
         let predictions = self.task.predict(examples, &predicted.encoded, &predicted.outputs, raw)?;
         Ok((predictions, predicted.encoded.notes))
     }
 
+    /// The same of a file, piece by piece: `each` takes what there is to say of some examples after the others, so that what is
+    /// in memory does not grow with the file.
+    ///
+    /// # Errors
+    /// As [`Predictor::run`]; the file is not what it was; or `each` fails.
+    pub fn predict_file(
+        &self,
+        file: &Unlabelled<'_, T>,
+        computation: &Computation,
+        raw: bool,
+        progress: &mut dyn FnMut(usize),
+        each: &mut dyn FnMut(Vec<Prediction>) -> Result<(), TrainError>,
+    ) -> Result<Vec<Note>, TrainError> {
+        let (mut notes, mut before) = (Vec::new(), 0);
+        file.each_piece(&mut |examples| {
+            let (predictions, more) =
+                self.predict(examples, computation, raw, &mut |done| progress(before + done.min(examples.len())))?;
+            Note::add(&mut notes, more);
+            before += examples.len();
+            each(predictions)
+        })?;
+        Ok(notes)
+    }
+
     /// Predictions as a table, with the right answers where the examples have them.
-    pub fn table(&self, examples: &T::Examples, predictions: &[Prediction], labelled: bool) -> Vec<OutputColumn> {
+    pub fn table(&self, examples: &T::Examples, predictions: &[Prediction]) -> Vec<OutputColumn> {
         let mut columns = table(predictions);
-        if let Some(labels) = self.task.label_column(examples).filter(|_| labelled) {
+        if let Some(labels) = self.task.label_column(examples) {
             columns.insert(1.min(columns.len()), text_column("label", labels));
         }
         columns

@@ -1,4 +1,5 @@
-//! What a run needs before its first step: everything read, checked and loaded, in the order in which mistakes are cheap.
+//! What a run needs before its first step: everything read, checked and loaded, in the order in which mistakes are
+//! cheap.
 
 use std::num::NonZeroUsize;
 
@@ -16,6 +17,7 @@ use crate::features::Features;
 use crate::model_directory::{Source, load_tokenizer};
 use crate::moving::{self, Thaw};
 use crate::network::Network;
+use crate::note::Note;
 use crate::rhythm::Rhythm;
 use crate::strategy::{self, Pace};
 use crate::task::{Encoded, Splits, Task};
@@ -122,12 +124,14 @@ impl<T: Task> Trainer<T> {
         &self.load_report
     }
 
-    /// What the user should know of the data: for each data set, lines such as how many texts were cut.
-    pub fn notes(&self) -> Vec<(&'static str, &str)> {
+    /// What the user should know of the data: for each data set, notes such as how many texts were cut.
+    pub fn notes(&self) -> Vec<(&'static str, &Note)> {
         let sets =
             [("training", Some(&self.train)), ("validation", Some(&self.validation)), ("test", self.test.as_ref())];
         let notes = sets.into_iter().filter_map(|(name, set)| Some((name, &set?.notes)));
-        notes.flat_map(|(name, notes)| notes.iter().map(move |note| (name, note.as_str()))).collect()
+        notes
+            .flat_map(|(name, notes)| notes.iter().filter(|note| note.is_due()).map(move |note| (name, note)))
+            .collect()
     }
 
     /// Where it computes.

@@ -4,16 +4,18 @@
 use std::fmt::Debug;
 use std::path::Path;
 
-use retune_data::{PackedBatch, TextTokenizer, Tokenized, collate};
+use retune_data::{PackedBatch, Table, TextTokenizer, Tokenized, Wanted, collate};
 use retune_metrics::Bootstrap;
 use retune_models::registry::Architecture;
 use retune_models::{HeadSpec, ModelConfig, PoolingMode};
 use retune_recipe::{DataPlan, EvaluationPlan, Plan};
+use retune_torch::transfer::to_device;
 use tch::{Kind, Tensor};
 
 use crate::TrainError;
 use crate::evaluate::Outputs;
 use crate::evaluation::Evaluation;
+use crate::note::Note;
 use crate::prediction::Prediction;
 
 /// A task with what it knows of the data: the names of its classes, the weights of its loss, its thresholds.
@@ -35,11 +37,29 @@ pub trait Task: Debug + Sized {
     /// The configuration does not name what the task needs.
     fn of_model(plan: &Plan, config: &ModelConfig) -> Result<Self, TrainError>;
 
-    /// Reads one file for a model that is there, `labelled` or to be predicted.
+    /// Reads one file of examples with their labels, for a model that is there.
     ///
     /// # Errors
     /// All that can be wrong with a file; a label that the model lacks.
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError>;
+    fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<Self::Examples, TrainError>;
+
+    /// The columns that are read of a file whose examples have no labels.
+    ///
+    /// # Errors
+    /// The file has to be looked at to know, and cannot be read.
+    fn unlabelled_columns<'p>(&self, path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError>;
+
+    /// The examples of a table of these columns. Where its rows are not the file's first, `before` are examples that stand
+    /// before them.
+    ///
+    /// # Errors
+    /// A row is no example, or is not like those before it.
+    fn unlabelled(
+        &self,
+        table: &Table,
+        plan: &DataPlan,
+        before: Option<&Self::Examples>,
+    ) -> Result<Self::Examples, TrainError>;
 
     /// Examples to be predicted from texts of the command line, each as many texts as [`Task::texts_per_example`] says.
     ///
@@ -53,8 +73,8 @@ pub trait Task: Debug + Sized {
     /// Takes what it needs from the pretrained model's configuration, before [`Task::output`] is asked.
     fn size(&mut self, _config: &ModelConfig) {}
 
-    /// What stands on the command line to predict an example, in words; as [`Task::texts_per_example`] unless there is more
-    /// to say.
+    /// What stands on the command line to predict an example, in words; as [`Task::texts_per_example`] unless there is
+    /// more to say.
     fn example(&self) -> Vec<String> {
         self.texts_per_example().into_iter().map(str::to_owned).collect()
     }
@@ -102,13 +122,13 @@ pub trait Task: Debug + Sized {
         None
     }
 
-    /// The loss of a batch, summed over its items: `outputs` is what the output layer gives for it, and the targets are on
-    /// its device.
+    /// The loss of a batch, summed over its items: `outputs` is what the output layer gives for it, and the targets are
+    /// on its device.
     fn loss(&self, outputs: &Tensor, batch: &Batch, layout: &retune_attention::SequenceLayout) -> Tensor;
 
     /// How far apart two outputs of the output layer for one batch are, summed and weighed as the loss is
-    /// ([`divergences`](crate::divergences)): R-Drop makes it small. `None` where the outputs are neither distributions nor
-    /// numbers.
+    /// ([`divergences`](crate::divergences)): R-Drop makes it small. `None` where the outputs are neither distributions
+    /// nor numbers.
     fn divergence(
         &self,
         _first: &Tensor,
@@ -127,7 +147,8 @@ pub trait Task: Debug + Sized {
         Ok(Batch::of(collate(&encoded.tokenized, sequences)?))
     }
 
-    /// What an evaluation keeps of the outputs: `[b, w]` or, where the output is [`OutputLayer::is_per_token`], `[t, w]`.
+    /// What an evaluation keeps of the outputs: `[b, w]` or, where the output is [`OutputLayer::is_per_token`], `[t,
+    /// w]`.
     fn reduce(&self, outputs: &Tensor, _batch: &Batch) -> Tensor {
         outputs.to_kind(Kind::Float)
     }
@@ -175,7 +196,8 @@ pub trait Task: Debug + Sized {
         raw: bool,
     ) -> Result<Vec<Prediction>, TrainError>;
 
-    /// Of a sequence's outputs the one whose grounds a person wants to know; `None` where a sequence has no outputs of its own.
+    /// Of a sequence's outputs the one whose grounds a person wants to know; `None` where a sequence has no outputs of
+    /// its own.
     fn explained_output(&self, _outputs: &[f32]) -> Option<usize> {
         None
     }
@@ -235,8 +257,8 @@ pub struct Encoded<Y> {
     pub per_row: usize,
     /// What stands beside them.
     pub targets: Y,
-    /// What the user should know: texts that were cut, answers that were not found; a line each.
-    pub notes: Vec<String>,
+    /// What the user should know: texts that were cut, answers that were not found.
+    pub notes: Vec<Note>,
 }
 
 impl<Y> Encoded<Y> {
@@ -270,8 +292,8 @@ impl Batch {
         Self { packed, positions: None, targets: Vec::new(), weight: 0.0 }
     }
 
-    /// The places that undo the order of the batch: the outputs of sequence `sequences[i]` stand at place i of the result:
-    /// `[b]`, int64.
+    /// The places that undo the order of the batch: the outputs of sequence `sequences[i]` stand at place i of the
+    /// result: `[b]`, int64.
     pub fn places(&self, sequences: &[usize]) -> Tensor {
         let mut place = std::collections::HashMap::with_capacity(self.packed.rows.len());
         for (at, row) in self.packed.rows.iter().enumerate() {
@@ -284,11 +306,11 @@ impl Batch {
 impl Batch {
     /// With its targets on a device.
     pub(crate) fn on_device(mut self, device: tch::Device) -> Self {
-        self.targets = self.targets.iter().map(|target| target.to_device(device)).collect();
+        self.targets = self.targets.iter().map(|target| to_device(target, device)).collect();
         self
     }
 
     pub(crate) fn positions_on(&self, device: tch::Device) -> Option<Tensor> {
-        self.positions.as_ref().map(|positions| Tensor::from_slice(positions).to_device(device))
+        self.positions.as_ref().map(|positions| to_device(&Tensor::from_slice(positions), device))
     }
 }

@@ -1,7 +1,7 @@
 //! The `retune` binary: arguments → plan → work.
 //!
-//! Exit codes: 0 done, 1 a serious finding under `inspect --strict`, 2 a mistake in what was given (one message on standard
-//! error), 101 a bug of ours, 130 stopped by Ctrl-C with everything saved.
+//! Exit codes: 0 done, 1 a serious finding under `inspect --strict`, 2 a mistake in what was given (one message on
+//! standard error), 101 a bug of ours, 130 stopped by Ctrl-C with everything saved.
 
 mod cli;
 mod commands;

@@ -1,11 +1,11 @@
-//! What a person sees while a run goes on: a bar and a few living lines on a terminal, plain lines elsewhere, nothing with
-//! `--quiet`.
+//! What a person sees while a run goes on: a bar and a few living lines on a terminal, plain lines elsewhere, nothing
+//! with `--quiet`.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use retune_train::{Event, StepReport};
+use retune_train::{Event, Note, StepReport};
 
 use crate::sparkline::Sparkline;
 
@@ -47,6 +47,11 @@ impl Terminal {
             losses: Sparkline::default(),
             best: None,
         }
+    }
+
+    /// What there is to know of a data set.
+    pub fn notes(&self, notes: &[Note]) {
+        notes.iter().filter(|note| note.is_due()).for_each(|note| self.note(&note.to_string()));
     }
 
     /// One line for a person.

@@ -1,4 +1,5 @@
-//! Rows that a filter leaves out, and columns that are computed: a run with them is the run on a file that has been made so by hand.
+//! Rows that a filter leaves out, and columns that are computed: a run with them is the run on a file that has been
+//! made so by hand.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! Few-shot classification in two stages: what it leaves, that nothing about it hangs on chance or on being stopped, and what is
-//! refused.
+//! Few-shot classification in two stages: what it leaves, that nothing about it hangs on chance or on being stopped,
+//! and what is refused.
 
 use std::fs;
 use std::process::Command;

@@ -4,6 +4,7 @@
 mod expressions;
 mod few_shot;
 mod groups;
+mod large_files;
 mod lessons;
 mod mistakes;
 mod reports;

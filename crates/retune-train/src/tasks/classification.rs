@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{ClassNames, LabelMap, TextTokenizer, Wanted, collate};
+use retune_data::{ClassNames, LabelMap, Table, TextTokenizer, Wanted, collate};
 use retune_metrics::{
     Average, BinaryScores, Bootstrap, BrierScore, Calibration, ConfusionMatrix, MeanLoss, Temperature,
 };
@@ -86,10 +86,10 @@ impl Task for Classification {
     fn read(plan: &Plan) -> Result<(Self, Splits<Self::Examples>), TrainError> {
         let data = &plan.data;
         let column = label_column(data);
-        let tables = texts::text_tables(&data.train, data, Some(Wanted::Text(column)))?;
+        let tables = texts::text_tables(&data.train, data, Wanted::Text(column))?;
         let labels = texts::classes(data, || {
             let mut names = ClassNames::default();
-            tables.each(|table| names.add(table, column))?;
+            tables.each(|table| Ok(names.add(table, column)?))?;
             Ok(names.finish(&data.train)?)
         })?;
         let train = TextExamples::of_tables(&tables, data, |table| labels.encode(table, column))?;
@@ -103,8 +103,7 @@ impl Task for Classification {
             settings: Settings { head: plan.task.head, ..Settings::default() },
         };
         let strata = train.labels.clone();
-        let splits =
-            texts::splits(plan, train, &strata, TextExamples::select, |path| task.read_file(path, data, true))?;
+        let splits = texts::splits(plan, train, &strata, TextExamples::select, |path| task.read_labelled(path, data))?;
         Ok((task, splits))
     }
 
@@ -113,12 +112,22 @@ impl Task for Classification {
         Ok(Self { labels, pair: plan.data.text.len() == 2, loss: CrossEntropy::plain(), settings: config.settings() })
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
+    fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<Self::Examples, TrainError> {
         let column = label_column(plan);
-        TextExamples::read(path, plan, labelled.then_some(Wanted::Text(column)), |table| match labelled {
-            true => self.labels.encode(table, column),
-            false => Ok(Vec::new()),
-        })
+        TextExamples::read(path, plan, Wanted::Text(column), |table| self.labels.encode(table, column))
+    }
+
+    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
+        Ok(texts::wanted_texts(plan))
+    }
+
+    fn unlabelled(
+        &self,
+        table: &Table,
+        plan: &DataPlan,
+        _before: Option<&Self::Examples>,
+    ) -> Result<Self::Examples, TrainError> {
+        TextExamples::unlabelled(table, plan)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {

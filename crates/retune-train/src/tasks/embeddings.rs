@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{DataError, Table, Text, TextTokenizer, collate, numbers};
+use retune_data::{DataError, Table, Text, TextTokenizer, Wanted, collate, numbers};
 use retune_metrics::{Bootstrap, MeanLoss, RankCorrelation, Regression};
 use retune_models::registry::Architecture;
 use retune_models::{ModelConfig, PoolingMode};
@@ -109,9 +109,9 @@ impl Task for Embeddings {
 
     fn read(plan: &Plan) -> Result<(Self, Splits<Self::Examples>), TrainError> {
         let task = Self::of_plan(plan)?;
-        let train = task.read_file(&plan.data.train, &plan.data, true)?;
+        let train = task.read_labelled(&plan.data.train, &plan.data)?;
         let strata = vec![0; train.groups.len()];
-        let read = |path: &Path| task.read_file(path, &plan.data, true);
+        let read = |path: &Path| task.read_labelled(path, &plan.data);
         let splits = texts::splits(plan, train, &strata, GroupExamples::select, read)?;
         Ok((task, splits))
     }
@@ -123,8 +123,8 @@ impl Task for Embeddings {
         Ok(Self { pooling: None, loss })
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
-        let label = plan.label.as_deref().filter(|_| labelled);
+    fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<Self::Examples, TrainError> {
+        let label = plan.label.as_deref();
         let labels = |table: &Table| {
             let Some(label) = label else { return Ok(Vec::new()) };
             let labels = numbers(table, label)?;
@@ -139,6 +139,19 @@ impl Task for Embeddings {
             }
         };
         GroupExamples::read(path, plan, GroupColumns::Texts(plan.text.clone()), label, labels)
+    }
+
+    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
+        Ok(plan.text.iter().map(|name| Wanted::Text(name)).collect())
+    }
+
+    fn unlabelled(
+        &self,
+        table: &Table,
+        plan: &DataPlan,
+        before: Option<&Self::Examples>,
+    ) -> Result<Self::Examples, TrainError> {
+        GroupExamples::unlabelled(table, &GroupColumns::Texts(plan.text.clone()), before)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {

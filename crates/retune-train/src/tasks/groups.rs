@@ -40,7 +40,8 @@ pub struct SizedColumns {
 pub(super) enum GroupColumns {
     /// A sequence each.
     Texts(Vec<String>),
-    /// A context, at times what all choices begin with, and the choices: each a column, or one column with a list of them.
+    /// A context, at times what all choices begin with, and the choices: each a column, or one column with a list of
+    /// them.
     Choices { text: Vec<String>, choices: Vec<String> },
 }
 
@@ -65,6 +66,14 @@ impl Groups {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.count() == 0
+    }
+
+    /// How many sequences an example has; `None` where there is none.
+    fn size(&self) -> Option<usize> {
+        match self {
+            Self::Held(groups) => groups.first().map(Vec::len),
+            Self::File(file) => Some(file.columns.size),
+        }
     }
 
     /// The sequences themselves.
@@ -92,8 +101,15 @@ impl<Y: Clone> GroupExamples<Y> {
         }
     }
 
-    /// Checks a file's examples and gathers, table by table, what `labels` finds beside them. The texts stay in the file, unless
-    /// it can be read but once.
+    /// The examples of a table without labels, of as many sequences as those before them.
+    pub(super) fn unlabelled(table: &Table, columns: &GroupColumns, before: Option<&Self>) -> Result<Self, TrainError> {
+        let size = before.and_then(|before| before.groups.size());
+        let groups = Kept::Held(columns.groups(table, size)?);
+        Ok(Self { path: table.path().to_owned(), groups, labels: Vec::new() })
+    }
+
+    /// Checks a file's examples and gathers, table by table, what `labels` finds beside them. The texts stay in the
+    /// file, unless it can be read but once.
     pub(super) fn read(
         path: &Path,
         plan: &DataPlan,
@@ -149,21 +165,16 @@ impl<Y: Clone> GroupExamples<Y> {
                 (tokenized, *size, count * size)
             }
         };
-        let notes = cut_note(tokenized.truncated, sequences);
+        let notes = vec![cut_note(tokenized.truncated, sequences)];
         Ok(Encoded { tokenized, per_row, targets, notes })
     }
 }
 
 impl GroupColumns {
     fn wanted(&self) -> Vec<Wanted<'_>> {
-        let (texts, rest): (_, &[String]) = match self {
-            Self::Texts(names) => (names, &[]),
-            Self::Choices { text, choices } => (text, choices),
-        };
-        let texts = texts.iter().map(|name| Wanted::Text(name));
-        match rest {
-            [list] => texts.chain([Wanted::List(list)]).collect(),
-            many => texts.chain(many.iter().map(|name| Wanted::Text(name))).collect(),
+        match self {
+            Self::Texts(names) => wanted(names, &[]),
+            Self::Choices { text, choices } => wanted(text, choices),
         }
     }
 
@@ -190,6 +201,15 @@ impl GroupColumns {
                 Ok(contexts.iter().enumerate().map(group).collect())
             }
         }
+    }
+}
+
+/// The columns of texts, and of choices.
+pub(super) fn wanted<'a>(texts: &'a [String], choices: &'a [String]) -> Vec<Wanted<'a>> {
+    let texts = texts.iter().map(|name| Wanted::Text(name));
+    match choices {
+        [list] => texts.chain([Wanted::List(list)]).collect(),
+        many => texts.chain(many.iter().map(|name| Wanted::Text(name))).collect(),
     }
 }
 

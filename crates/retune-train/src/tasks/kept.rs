@@ -1,5 +1,5 @@
-//! Examples that are here, or stay in their file, which may be larger than memory: it is read once to be checked, once to be
-//! tokenised, and where its rows are shown.
+//! Examples that are here, or stay in their file, which may be larger than memory: it is read once to be checked, once
+//! to be tokenised, and where its rows are shown.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -118,8 +118,8 @@ impl<C: Columns> FileRows<C> {
         function(&DataSource { path: &self.path, form: &self.form, wanted: &wanted })
     }
 
-    /// The sequences that `encode` makes of the rows of a table, of which it is given those that are wanted, with the numbers beside
-    /// them; `key` says what else than the table decides what it makes.
+    /// The sequences that `encode` makes of the rows of a table, of which it is given those that are wanted, with the
+    /// numbers beside them; `key` says what else than the table decides what it makes.
     pub(super) fn encode_beside(
         &self,
         tokenizer: &TextTokenizer,

@@ -5,7 +5,7 @@ mod lines;
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{Masking, TextTokenizer, collate};
+use retune_data::{Masking, Table, TextTokenizer, Wanted, collate};
 use retune_metrics::{Bootstrap, Perplexity};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
@@ -105,9 +105,9 @@ impl Task for MaskedLanguageModel {
 
     fn read(plan: &Plan) -> Result<(Self, Splits<Lines>), TrainError> {
         let task = Self::of_plan(plan, 0);
-        let train = task.read_file(&plan.data.train, &plan.data, true)?;
+        let train = task.read_labelled(&plan.data.train, &plan.data)?;
         let strata = vec![0; train.len()];
-        let read = |path: &Path| task.read_file(path, &plan.data, true);
+        let read = |path: &Path| task.read_labelled(path, &plan.data);
         let splits = texts::splits(plan, train, &strata, Lines::select, read)?;
         Ok((task, splits))
     }
@@ -122,8 +122,16 @@ impl Task for MaskedLanguageModel {
         self.outputs = config.values().get("vocab_size").and_then(Value::as_u64).unwrap_or_default() as usize;
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Lines, TrainError> {
-        Lines::read(path, plan, !labelled)
+    fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<Lines, TrainError> {
+        Lines::to_learn_from(path, plan)
+    }
+
+    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
+        Ok(vec![Wanted::Text(&plan.text[0])])
+    }
+
+    fn unlabelled(&self, table: &Table, plan: &DataPlan, _before: Option<&Lines>) -> Result<Lines, TrainError> {
+        Lines::to_fill(table, plan)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Lines, TrainError> {
@@ -164,7 +172,7 @@ impl Task for MaskedLanguageModel {
 
     fn encode(&self, examples: &Lines, tokenizer: &TextTokenizer) -> Result<Encoded<MaskTargets>, TrainError> {
         let tokenized = examples.encode(tokenizer, self.line_by_line)?;
-        let notes = cut_note(tokenized.truncated, examples.len());
+        let notes = vec![cut_note(tokenized.truncated, examples.len())];
         let targets = MaskTargets { to_fill: examples.to_fill };
         Ok(Encoded { tokenized, per_row: 1, targets, notes })
     }
@@ -188,8 +196,9 @@ impl Task for MaskedLanguageModel {
         self.masked(encoded, sequences, EVALUATION)
     }
 
-    /// Of masks made here, for each sequence the sum of the losses, how many are right, and how many there are: `[b, 3]`.
-    /// Of masks to fill in, for each token the likeliest words, their probabilities first: `[t, 10]`, zeros elsewhere.
+    /// Of masks made here, for each sequence the sum of the losses, how many are right, and how many there are: `[b,
+    /// 3]`. Of masks to fill in, for each token the likeliest words, their probabilities first: `[t, 10]`, zeros
+    /// elsewhere.
     fn reduce(&self, outputs: &Tensor, batch: &Batch) -> Tensor {
         let logs = outputs.log_softmax(-1, Kind::Float); // [m, v]
         let device = (Kind::Float, outputs.device());

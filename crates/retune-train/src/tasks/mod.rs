@@ -27,6 +27,7 @@ pub use multiple_choice::MultipleChoice;
 pub use probabilities::{arg_max, log_softmax, softmax};
 pub use question_answering::QuestionAnswering;
 pub use regression::Regression;
+pub(crate) use tables::Tables;
 pub(crate) use tables::data_format;
 pub use tables::form_of;
 pub use texts::TextExamples;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{ClassNames, LabelMap, TextTokenizer, Wanted, collate};
+use retune_data::{ClassNames, LabelMap, Table, TextTokenizer, Wanted, collate};
 use retune_metrics::{
     Average, BinaryScores, Bootstrap, LabelRanking, MeanLoss, MetricError, Multilabel, MultilabelScores, Threshold,
 };
@@ -109,10 +109,10 @@ impl Task for MultiLabel {
         let column = label_column(data);
         let separator = separator(plan)?;
         let wanted = wanted(separator, column);
-        let tables = texts::text_tables(&data.train, data, Some(wanted))?;
+        let tables = texts::text_tables(&data.train, data, wanted)?;
         let labels = texts::classes(data, || {
             let mut names = ClassNames::default();
-            tables.each(|table| names.add_lists(table, column))?;
+            tables.each(|table| Ok(names.add_lists(table, column)?))?;
             Ok(names.finish_lists()?)
         })?;
         if labels.is_empty() {
@@ -134,8 +134,7 @@ impl Task for MultiLabel {
             Self { labels, pair: data.text.len() == 2, separator, positive_weights, settings: Settings::default() };
         // A text with several labels stands with those that share its first.
         let strata: Vec<u32> = train.labels.iter().map(|set| set.first().map_or(0, |label| label + 1)).collect();
-        let splits =
-            texts::splits(plan, train, &strata, TextExamples::select, |path| task.read_file(path, data, true))?;
+        let splits = texts::splits(plan, train, &strata, TextExamples::select, |path| task.read_labelled(path, data))?;
         Ok((task, splits))
     }
 
@@ -149,12 +148,22 @@ impl Task for MultiLabel {
         })
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
+    fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<Self::Examples, TrainError> {
         let column = label_column(plan);
-        TextExamples::read(path, plan, labelled.then(|| self.wanted(column)), |table| match labelled {
-            true => self.labels.encode_sets(table, column),
-            false => Ok(Vec::new()),
-        })
+        TextExamples::read(path, plan, self.wanted(column), |table| self.labels.encode_sets(table, column))
+    }
+
+    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
+        Ok(texts::wanted_texts(plan))
+    }
+
+    fn unlabelled(
+        &self,
+        table: &Table,
+        plan: &DataPlan,
+        _before: Option<&Self::Examples>,
+    ) -> Result<Self::Examples, TrainError> {
+        TextExamples::unlabelled(table, plan)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {

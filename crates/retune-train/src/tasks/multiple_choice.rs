@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{DataError, Table, Text, TextTokenizer, collate};
+use retune_data::{DataError, Table, Text, TextTokenizer, Wanted, collate};
 use retune_metrics::{Bootstrap, MeanLoss, TopKAccuracy};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
 use retune_recipe::{DataPlan, Plan};
 use tch::Tensor;
 
-use super::groups::{GroupColumns, GroupExamples, choices, column};
+use super::groups::{self, GroupColumns, GroupExamples, choices, column};
 use super::kept::Kept;
 use super::probabilities::{arg_max, log_softmax, softmax};
 use super::texts::{self, label_column};
@@ -62,15 +62,20 @@ fn labels(table: &Table, name: &str, columns: &[String]) -> Result<Vec<u32>, Dat
     labels.iter().enumerate().map(label).collect()
 }
 
+/// The columns of a plan's contexts and choices.
+fn columns(plan: &DataPlan) -> GroupColumns {
+    GroupColumns::Choices { text: plan.text.clone(), choices: plan.choices.clone().unwrap_or_default() }
+}
+
 impl Task for MultipleChoice {
     type Examples = GroupExamples<u32>;
     type Targets = Vec<u32>;
 
     fn read(plan: &Plan) -> Result<(Self, Splits<Self::Examples>), TrainError> {
         let task = Self;
-        let train = task.read_file(&plan.data.train, &plan.data, true)?;
+        let train = task.read_labelled(&plan.data.train, &plan.data)?;
         let strata = vec![0; train.labels.len()];
-        let read = |path: &Path| task.read_file(path, &plan.data, true);
+        let read = |path: &Path| task.read_labelled(path, &plan.data);
         let splits = texts::splits(plan, train, &strata, GroupExamples::select, read)?;
         Ok((task, splits))
     }
@@ -79,12 +84,23 @@ impl Task for MultipleChoice {
         Ok(Self)
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
-        let choices = plan.choices.clone().unwrap_or_default();
+    fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<Self::Examples, TrainError> {
+        let choices = plan.choices.as_deref().unwrap_or_default();
         let name = label_column(plan);
-        let label_of = |table: &Table| if labelled { labels(table, name, &choices) } else { Ok(Vec::new()) };
-        let columns = GroupColumns::Choices { text: plan.text.clone(), choices: choices.clone() };
-        GroupExamples::read(path, plan, columns, labelled.then_some(name), label_of)
+        GroupExamples::read(path, plan, columns(plan), Some(name), |table| labels(table, name, choices))
+    }
+
+    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
+        Ok(groups::wanted(&plan.text, plan.choices.as_deref().unwrap_or_default()))
+    }
+
+    fn unlabelled(
+        &self,
+        table: &Table,
+        plan: &DataPlan,
+        before: Option<&Self::Examples>,
+    ) -> Result<Self::Examples, TrainError> {
+        GroupExamples::unlabelled(table, &columns(plan), before)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {

@@ -8,7 +8,9 @@ use std::path::Path;
 use questions::{Cut, Known, QuestionExamples, QuestionsOnContexts};
 
 use retune_attention::SequenceLayout;
-use retune_data::{AnswerOptions, Beside, DecodedAnswer, TextTokenizer, WindowAnswers, collate, decode_answer};
+use retune_data::{
+    AnswerOptions, Beside, DecodedAnswer, Table, TextTokenizer, Wanted, WindowAnswers, collate, decode_answer,
+};
 use retune_metrics::{AnswerScores, Bootstrap, MeanLoss, Questions, UnanswerableScores};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
@@ -25,6 +27,7 @@ use crate::divergences;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Evaluation, Score};
 use crate::losses::spans;
+use crate::note::Note;
 use crate::prediction::{Field, Prediction};
 use crate::task::{Batch, Encoded, Examples, OutputLayer, Splits, Task};
 
@@ -127,7 +130,7 @@ impl Task for QuestionAnswering {
             known.retain(|known| *known != Known::Words);
         }
         let strata: Vec<u32> = known.iter().map(|known| u32::from(*known == Known::None)).collect();
-        let read = |path: &Path| task.read_file(path, &plan.data, true);
+        let read = |path: &Path| task.read_labelled(path, &plan.data);
         let mut splits = texts::splits(plan, train, &strata, QuestionExamples::select, read)?;
         splits.validation = splits.validation.hold()?;
         Ok((task, splits))
@@ -137,8 +140,21 @@ impl Task for QuestionAnswering {
         Ok(Self::of_plan(plan, config.settings()))
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<QuestionExamples, TrainError> {
-        QuestionExamples::read(path, plan, labelled)
+    fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<QuestionExamples, TrainError> {
+        QuestionExamples::labelled(path, plan)
+    }
+
+    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
+        Ok(plan.text.iter().map(|name| Wanted::Text(name)).collect())
+    }
+
+    fn unlabelled(
+        &self,
+        table: &Table,
+        plan: &DataPlan,
+        _before: Option<&QuestionExamples>,
+    ) -> Result<QuestionExamples, TrainError> {
+        QuestionExamples::unlabelled(table, plan)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<QuestionExamples, TrainError> {
@@ -188,14 +204,10 @@ impl Task for QuestionAnswering {
             }
         };
         let mut notes = examples.notes.clone();
-        if tokenized.len() > examples.len() {
-            notes.push(format!(
-                "{} of {} contexts are longer than data.max_length and are read in windows, {} in all",
-                tokenized.truncated,
-                examples.len(),
-                tokenized.len()
-            ));
-        }
+        notes.push(Note::new(
+            "{} of {} contexts are longer than data.max_length and are read in windows, {} in all",
+            [tokenized.truncated, examples.len(), tokenized.len()],
+        ));
         Ok(Encoded { tokenized, per_row: 1, targets, notes })
     }
 

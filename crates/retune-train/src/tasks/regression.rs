@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{TextTokenizer, Wanted, collate, numbers};
+use retune_data::{Table, TextTokenizer, Wanted, collate, numbers};
 use retune_metrics::{Bootstrap, MeanLoss, MetricError, RankCorrelation, Regression as Measures};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
@@ -69,9 +69,9 @@ impl Task for Regression {
 
     fn read(plan: &Plan) -> Result<(Self, Splits<Self::Examples>), TrainError> {
         let task = Self::of_plan(plan);
-        let train = task.read_file(&plan.data.train, &plan.data, true)?;
+        let train = task.read_labelled(&plan.data.train, &plan.data)?;
         let strata = vec![0; train.labels.len()];
-        let read = |path: &Path| task.read_file(path, &plan.data, true);
+        let read = |path: &Path| task.read_labelled(path, &plan.data);
         let splits = texts::splits(plan, train, &strata, TextExamples::select, read)?;
         Ok((task, splits))
     }
@@ -80,12 +80,22 @@ impl Task for Regression {
         Ok(Self::of_plan(plan))
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self::Examples, TrainError> {
+    fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<Self::Examples, TrainError> {
         let column = label_column(plan);
-        TextExamples::read(path, plan, labelled.then_some(Wanted::Text(column)), |table| match labelled {
-            true => numbers(table, column),
-            false => Ok(Vec::new()),
-        })
+        TextExamples::read(path, plan, Wanted::Text(column), |table| numbers(table, column))
+    }
+
+    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
+        Ok(texts::wanted_texts(plan))
+    }
+
+    fn unlabelled(
+        &self,
+        table: &Table,
+        plan: &DataPlan,
+        _before: Option<&Self::Examples>,
+    ) -> Result<Self::Examples, TrainError> {
+        TextExamples::unlabelled(table, plan)
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<Self::Examples, TrainError> {

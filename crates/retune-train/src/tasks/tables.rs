@@ -10,7 +10,7 @@ use retune_recipe::DataPlan;
 use crate::TrainError;
 
 /// The wanted columns of a file, table by table and as often as they are asked for.
-pub(super) struct Tables<'a> {
+pub(crate) struct Tables<'a> {
     pub(super) path: &'a Path,
     pub(super) form: Arc<Form>,
     wanted: Vec<Wanted<'a>>,
@@ -19,7 +19,7 @@ pub(super) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn of(path: &'a Path, plan: &DataPlan, wanted: Vec<Wanted<'a>>) -> Result<Self, TrainError> {
+    pub(crate) fn of(path: &'a Path, plan: &DataPlan, wanted: Vec<Wanted<'a>>) -> Result<Self, TrainError> {
         let held = match can_be_read_but_once(path) {
             true => Some(read_table(path, plan, &wanted)?),
             false => None,
@@ -32,9 +32,14 @@ impl<'a> Tables<'a> {
         self.held.is_some()
     }
 
-    pub(super) fn each(&self, mut each: impl FnMut(&Table) -> Result<(), DataError>) -> Result<(), TrainError> {
+    /// What the user named.
+    pub(crate) fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    pub(crate) fn each(&self, mut each: impl FnMut(&Table) -> Result<(), TrainError>) -> Result<(), TrainError> {
         if let Some(held) = &self.held {
-            return Ok(each(held)?);
+            return each(held);
         }
         for table in sources::stream_columns(self.path, &self.form, &self.wanted)? {
             each(&table?)?;

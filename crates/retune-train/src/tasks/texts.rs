@@ -12,6 +12,7 @@ use super::kept::{FileRows, Kept};
 use super::tables::Tables;
 use crate::TrainError;
 use crate::losses::CrossEntropy;
+use crate::note::Note;
 use crate::task::{Encoded, Examples, Splits};
 
 /// Texts, each with what stands beside it.
@@ -51,11 +52,17 @@ impl<Y: Clone> TextExamples<Y> {
         Self { path: PathBuf::new(), texts, labels: Vec::new() }
     }
 
+    /// The examples of a table without labels.
+    pub(super) fn unlabelled(table: &Table, plan: &DataPlan) -> Result<Self, TrainError> {
+        let texts = Kept::Held(retune_data::texts(table, &text_columns(&plan.text))?);
+        Ok(Self { path: table.path().to_owned(), texts, labels: Vec::new() })
+    }
+
     /// Checks a file's texts and gathers, table by table, what `labels` finds beside them; the texts stay in the file.
     pub(super) fn read(
         path: &Path,
         plan: &DataPlan,
-        label: Option<Wanted<'_>>,
+        label: Wanted<'_>,
         labels: impl FnMut(&Table) -> Result<Vec<Y>, DataError>,
     ) -> Result<Self, TrainError> {
         Self::of_tables(&text_tables(path, plan, label)?, plan, labels)
@@ -75,8 +82,8 @@ impl<Y: Clone> TextExamples<Y> {
             // Both kinds of problem are named at once.
             let (texts, found) = match (retune_data::texts(table, &columns), labels(table)) {
                 (Ok(texts), Ok(labels)) => (texts, labels),
-                (Err(text), Err(label)) => return Err(DataError::Several(vec![text, label])),
-                (Err(problem), _) | (_, Err(problem)) => return Err(problem),
+                (Err(text), Err(label)) => return Err(DataError::Several(vec![text, label]).into()),
+                (Err(problem), _) | (_, Err(problem)) => return Err(problem.into()),
             };
             count += texts.len();
             all_labels.extend(found);
@@ -95,19 +102,21 @@ impl<Y: Clone> TextExamples<Y> {
     /// Tokenises the texts, one sequence each; `targets` stand beside them.
     pub(super) fn encode<T>(&self, tokenizer: &TextTokenizer, targets: T) -> Result<Encoded<T>, TrainError> {
         let tokenized = self.texts.encode(tokenizer)?;
-        let notes = cut_note(tokenized.truncated, self.texts.len_of_file());
+        let notes = vec![cut_note(tokenized.truncated, self.texts.len_of_file())];
         Ok(Encoded { tokenized, per_row: 1, targets, notes })
     }
 }
 
 /// The columns of text of a file, and of labels.
-pub(super) fn text_tables<'a>(
-    path: &'a Path,
-    plan: &'a DataPlan,
-    label: Option<Wanted<'a>>,
-) -> Result<Tables<'a>, TrainError> {
-    let wanted = plan.text.iter().take(2).map(|name| Wanted::Text(name)).chain(label).collect();
+pub(super) fn text_tables<'a>(path: &'a Path, plan: &'a DataPlan, label: Wanted<'a>) -> Result<Tables<'a>, TrainError> {
+    let mut wanted = wanted_texts(plan);
+    wanted.push(label);
     Tables::of(path, plan, wanted)
+}
+
+/// The columns of text of a file.
+pub(super) fn wanted_texts(plan: &DataPlan) -> Vec<Wanted<'_>> {
+    plan.text.iter().take(2).map(|name| Wanted::Text(name)).collect()
 }
 
 /// What an example on the command line has, in words.
@@ -115,12 +124,9 @@ pub(super) fn words_for(pair: bool) -> Vec<&'static str> {
     if pair { vec!["first text", "second text"] } else { vec!["a text"] }
 }
 
-/// That texts were cut, if any were.
-pub(super) fn cut_note(cut: usize, all: usize) -> Vec<String> {
-    if cut == 0 {
-        return Vec::new();
-    }
-    vec![format!("{cut} of {all} texts are longer than data.max_length and are cut")]
+/// That texts were cut.
+pub(super) fn cut_note(cut: usize, all: usize) -> Note {
+    Note::new("{} of {} texts are longer than data.max_length and are cut", [cut, all])
 }
 
 /// A checked plan names one column or two.
@@ -203,7 +209,8 @@ pub(super) fn class_weights(
     Ok(Some(Tensor::from_slice(&values.iter().map(|value| *value as f32).collect::<Vec<_>>())))
 }
 
-/// The cross-entropy that a plan asks for; `counts` says how often the training data have each class, for balanced weights.
+/// The cross-entropy that a plan asks for; `counts` says how often the training data have each class, for balanced
+/// weights.
 ///
 /// # Errors
 /// A weight is given to a class that there is not.

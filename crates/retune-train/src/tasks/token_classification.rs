@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{Beside, ClassNames, FurtherPieces, LabelMap, TextTokenizer, collate};
+use retune_data::{Beside, ClassNames, FurtherPieces, LabelMap, Table, TextTokenizer, Wanted, collate};
 use retune_metrics::{
     Average, Bootstrap, ClassScores, ConfusionMatrix, Decoding, Entity, EntityScores, MeanLoss, Scheme, entities,
 };
@@ -24,6 +24,7 @@ use crate::TrainError;
 use crate::evaluate::Outputs;
 use crate::evaluation::{Confusions, Evaluation, Score};
 use crate::losses::{CrossEntropy, IGNORED};
+use crate::note::Note;
 use crate::prediction::{Field, Prediction};
 use crate::task::{Batch, Encoded, Examples, OutputLayer, Splits, Task};
 
@@ -39,8 +40,8 @@ pub struct TokenClassification {
 pub struct WordTargets {
     /// The tag of each token, or [`IGNORED`], as [`label_of`] says.
     labels: Beside,
-    /// The first token of each word of each sentence among all tokens; `None` where a word has none. Empty of sentences to learn
-    /// from.
+    /// The first token of each word of each sentence among all tokens; `None` where a word has none. Empty of sentences
+    /// to learn from.
     first: Vec<Vec<Option<usize>>>,
 }
 
@@ -118,7 +119,7 @@ impl Task for TokenClassification {
         let tables = Tables::of(&data.train, data, columns.wanted())?;
         let labels = texts::classes(data, || {
             let mut names = ClassNames::default();
-            tables.each(|table| names.add_lists(table, column))?;
+            tables.each(|table| Ok(names.add_lists(table, column)?))?;
             Ok(names.finish_lists()?)
         })?;
         if labels.is_empty() {
@@ -135,7 +136,7 @@ impl Task for TokenClassification {
         })?;
         let loss = texts::cross_entropy(&plan.task, &labels, &counts)?;
         let task = Self { labels, loss };
-        let read = |path: &Path| task.read_file(path, data, true);
+        let read = |path: &Path| task.read_labelled(path, data);
         let mut splits = texts::splits(plan, train, &strata, SentenceExamples::of_rows, read)?;
         splits.validation = splits.validation.hold()?;
         Ok((task, splits))
@@ -146,11 +147,21 @@ impl Task for TokenClassification {
         Ok(Self { labels, loss: CrossEntropy::plain() })
     }
 
-    fn read_file(&self, path: &Path, plan: &DataPlan, labelled: bool) -> Result<SentenceExamples, TrainError> {
-        Ok(SentenceExamples::Held(match labelled {
-            true => Sentences::tagged(path, plan, &self.labels)?,
-            false => Sentences::untagged(path, plan)?,
-        }))
+    fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<SentenceExamples, TrainError> {
+        Ok(SentenceExamples::Held(Sentences::tagged(path, plan, &self.labels)?))
+    }
+
+    fn unlabelled_columns<'p>(&self, path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
+        Ok(vec![sentences::words_or_text(path, plan)?])
+    }
+
+    fn unlabelled(
+        &self,
+        table: &Table,
+        plan: &DataPlan,
+        _before: Option<&SentenceExamples>,
+    ) -> Result<SentenceExamples, TrainError> {
+        Ok(SentenceExamples::Held(Sentences::untagged(table, &plan.text[0])?))
     }
 
     fn examples_of(&self, texts: Vec<Vec<String>>) -> Result<SentenceExamples, TrainError> {
@@ -196,14 +207,11 @@ impl Task for TokenClassification {
                 (tokenized, WordTargets { labels, first }, encoded.cut_words)
             }
         };
-        let mut notes = Vec::new();
-        if tokenized.len() > examples.len() {
-            let more = tokenized.len() - examples.len();
-            notes.push(format!("{more} sequence(s) go on with sentences that are longer than data.max_length"));
-        }
-        if cut_words > 0 {
-            notes.push(format!("{cut_words} word(s) are longer than data.max_length and are cut"));
-        }
+        let more = tokenized.len().saturating_sub(examples.len());
+        let notes = vec![
+            Note::new("{} sequence(s) go on with sentences that are longer than data.max_length", [more]),
+            Note::new("{} word(s) are longer than data.max_length and are cut", [cut_words]),
+        ];
         Ok(Encoded { tokenized, per_row: 1, targets, notes })
     }
 

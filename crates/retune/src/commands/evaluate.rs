@@ -30,13 +30,11 @@ fn evaluate<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let (plan, predictor) = (&inference.plan, &inference.predictor);
     let file: &PathBuf = matches.get_one("file").context("--file is required")?;
     let local = locate_file(file, "test", plan, &terminal)?;
-    let examples = predictor.task().read_file(&local, &plan.data, true)?;
+    let examples = predictor.task().read_labelled(&local, &plan.data)?;
     let total = examples.len();
     let mut progress = |done| terminal.event(Event::Evaluating { done, total });
     let predicted = predictor.run(&examples, &inference.computation, &mut progress)?;
-    for note in &predicted.encoded.notes {
-        terminal.note(note);
-    }
+    terminal.notes(&predicted.encoded.notes);
     let samples = plan.evaluation.bootstrap_samples;
     let bootstrap = (samples > 0).then(|| Bootstrap::new(samples, plan.run.seed)).transpose()?;
     let evaluation = predictor.task().score(&examples, &predicted.encoded, &predicted.outputs, bootstrap.as_ref())?;
@@ -46,7 +44,7 @@ fn evaluate<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             "there is no table of masks that are drawn: leave --out away, or use predict on texts with masks in them"
         );
         let predictions = predictor.task().predict(&examples, &predicted.encoded, &predicted.outputs, false)?;
-        write_table(out, predictor.table(&examples, &predictions, true))?;
+        write_table(out, predictor.table(&examples, &predictions))?;
     }
     if matches.get_flag("json") {
         println!("{:#}", evaluation.to_json());

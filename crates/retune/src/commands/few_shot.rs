@@ -1,5 +1,5 @@
-//! `finetune` in two stages (SetFit): the contrastive one is a run of its own below the run's folder, and the run itself starts
-//! from the model that it leaves.
+//! `finetune` in two stages (SetFit): the contrastive one is a run of its own below the run's folder, and the run
+//! itself starts from the model that it leaves.
 
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;

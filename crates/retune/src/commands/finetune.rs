@@ -198,7 +198,8 @@ pub fn report(output: &Path, outcome: Outcome, texts: &[String]) -> anyhow::Resu
     }
 }
 
-/// Writes the report of a finished run into its folder. The run is finished without it, so what is wrong is said and no more.
+/// Writes the report of a finished run into its folder. The run is finished without it, so what is wrong is said and no
+/// more.
 fn report_of_run(output: &Path) -> Option<PathBuf> {
     let path = output.join("report.html");
     match write_report(&[output], &path, &ReportSettings::default()) {

@@ -16,8 +16,8 @@ const MOST_ROWS: usize = 10_000;
 /// Classes beyond which it would.
 const MOST_CLASSES: usize = 200;
 
-/// What a linear model says of a finished run's evaluated rows. `None` where the run is no classification, its training file is not
-/// there any more, or holds the evaluated rows.
+/// What a linear model says of a finished run's evaluated rows. `None` where the run is no classification, its training
+/// file is not there any more, or holds the evaluated rows.
 pub fn linear_baseline(run: &Run) -> Option<Baseline> {
     let data = &run.plan.data;
     let held_out = run.split() == "test" || data.validation.is_some();

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use clap::ArgMatches;
-use retune_data::write_table;
-use retune_train::{Event, Examples, RunDirectory, Task, with_task};
+use retune_data::TableWriter;
+use retune_train::{Event, Examples, Prediction, RunDirectory, Task, TrainError, Unlabelled, table, with_task};
 
 use super::inference::{Inference, check_table, run_of};
 use crate::datasets::locate_file;
+use crate::interrupt;
 use crate::terminal::Terminal;
 
 /// Predicts.
@@ -33,39 +34,79 @@ fn predict<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let inference = Inference::<T>::open(matches)?;
     let predictor = &inference.predictor;
     let task = predictor.task();
-    let given: Vec<String> = matches.get_many("texts").into_iter().flatten().cloned().collect();
-    let examples = match matches.get_one::<PathBuf>("file") {
+    let (computation, raw) = (&inference.computation, matches.get_flag("logits"));
+    let mut answers = Answers::of(matches)?;
+    let notes = match matches.get_one::<PathBuf>("file") {
         Some(file) => {
             let local = locate_file(file, "test", &inference.plan, &terminal)?;
-            task.read_file(&local, &inference.plan.data.unfiltered(), false)?
-        }
-        None if given.is_empty() => task.examples_of(lines(task)?)?,
-        None => task.examples_of(groups(given, &task.texts_per_example())?)?,
-    };
-    let total = examples.len();
-    let mut progress = |done| terminal.event(Event::Evaluating { done, total });
-    let raw = matches.get_flag("logits");
-    let (predictions, notes) = predictor.predict(&examples, &inference.computation, raw, &mut progress)?;
-    for note in &notes {
-        terminal.note(note);
-    }
-    match matches.get_one::<PathBuf>("out") {
-        Some(out) => {
-            write_table(out, predictor.table(&examples, &predictions, false))?;
-            terminal.note(&format!("{} predictions are in {}", predictions.len(), out.display()));
-        }
-        None if matches.get_flag("json") => {
-            for prediction in &predictions {
-                println!("{}", prediction.to_json());
-            }
+            let data = inference.plan.data.unfiltered();
+            let file = Unlabelled::open(task, &local, &data)?;
+            let total = file.len();
+            let mut progress = |done| terminal.event(Event::Evaluating { done, total });
+            predictor.predict_file(&file, computation, raw, &mut progress, &mut |some| answers.give(&some))?
         }
         None => {
-            for prediction in &predictions {
-                println!("{}", prediction.line);
-            }
+            let given: Vec<String> = matches.get_many("texts").into_iter().flatten().cloned().collect();
+            let texts = match given.is_empty() {
+                true => lines(task)?,
+                false => groups(given, &task.texts_per_example())?,
+            };
+            let examples = task.examples_of(texts)?;
+            let total = examples.len();
+            let mut progress = |done| terminal.event(Event::Evaluating { done, total });
+            let (predictions, notes) = predictor.predict(&examples, computation, raw, &mut progress)?;
+            answers.give(&predictions)?;
+            notes
         }
+    };
+    terminal.notes(&notes);
+    if let Some(written) = answers.finish()? {
+        terminal.note(&written);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where predictions go.
+enum Answers {
+    /// Into a table, of which so many are written.
+    Table { out: PathBuf, writer: Box<TableWriter>, count: usize },
+    /// To standard output, an object of JSON each.
+    Json,
+    /// To standard output, a line each.
+    Lines,
+}
+
+impl Answers {
+    fn of(matches: &ArgMatches) -> anyhow::Result<Self> {
+        Ok(match matches.get_one::<PathBuf>("out") {
+            Some(out) => {
+                let writer = Box::new(TableWriter::create(out)?);
+                interrupt::remove(writer.partial().to_owned())?;
+                Self::Table { out: out.clone(), writer, count: 0 }
+            }
+            None if matches.get_flag("json") => Self::Json,
+            None => Self::Lines,
+        })
+    }
+
+    fn give(&mut self, predictions: &[Prediction]) -> Result<(), TrainError> {
+        match self {
+            Self::Table { writer, count, .. } => {
+                writer.write(table(predictions))?;
+                *count += predictions.len();
+            }
+            Self::Json => predictions.iter().for_each(|prediction| println!("{}", prediction.to_json())),
+            Self::Lines => predictions.iter().for_each(|prediction| println!("{}", prediction.line)),
+        }
+        Ok(())
+    }
+
+    /// What there is to say at the end.
+    fn finish(self) -> anyhow::Result<Option<String>> {
+        let Self::Table { out, writer, count } = self else { return Ok(None) };
+        writer.finish()?;
+        Ok(Some(format!("{count} predictions are in {}", out.display())))
+    }
 }
 
 /// The examples of standard input: one a line, its texts apart by tabs where there are several.

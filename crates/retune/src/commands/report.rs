@@ -128,8 +128,8 @@ fn read(path: &Path, settings: &ReportSettings) -> anyhow::Result<Run> {
     Ok(run)
 }
 
-/// The pieces that the model's tokenizer makes of a word on average, row by row: what it breaks up, it knows less. `None`
-/// where rows are no texts, or so many that a report would take long.
+/// The pieces that the model's tokenizer makes of a word on average, row by row: what it breaks up, it knows less.
+/// `None` where rows are no texts, or so many that a report would take long.
 fn pieces_per_word(run: &Run) -> Option<Grouping> {
     const MOST_ROWS: usize = 20_000;
 

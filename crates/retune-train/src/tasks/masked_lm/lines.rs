@@ -39,26 +39,33 @@ impl Examples for Lines {
 }
 
 impl Lines {
-    /// Those of a file.
-    pub(super) fn read(path: &Path, plan: &DataPlan, to_fill: bool) -> Result<Self, TrainError> {
+    /// Those of a file to learn from.
+    pub(super) fn to_learn_from(path: &Path, plan: &DataPlan) -> Result<Self, TrainError> {
         let column = Column(plan.text[0].clone());
         let tables = Tables::of(path, plan, column.wanted())?;
-        let holds = to_fill || tables.is_held();
         let (mut kept, mut count) = (Vec::new(), 0);
         tables.each(|table| {
             let texts = texts(table, &column.0)?;
             count += texts.len();
-            if holds {
+            if tables.is_held() {
                 kept.extend(texts);
             }
             Ok(())
         })?;
-        let texts = if holds { Kept::Held(kept) } else { Kept::File(FileRows::all(&tables, column.clone(), count)) };
-        let lines = Self { path: path.to_owned(), to_fill, texts };
-        match lines.len() {
+        let texts = match tables.is_held() {
+            true => Kept::Held(kept),
+            false => Kept::File(FileRows::all(&tables, column.clone(), count)),
+        };
+        match count {
             0 => Err(DataError::NoRows { path: path.to_owned() }.into()),
-            _ => Ok(lines),
+            _ => Ok(Self { path: path.to_owned(), to_fill: false, texts }),
         }
+    }
+
+    /// Those of a table, whose masks are to be filled in.
+    pub(super) fn to_fill(table: &Table, plan: &DataPlan) -> Result<Self, TrainError> {
+        let texts = Kept::Held(texts(table, &plan.text[0])?);
+        Ok(Self { path: table.path().to_owned(), to_fill: true, texts })
     }
 
     /// Texts of the command line, whose masks are to be filled in.

@@ -10,6 +10,7 @@ use super::super::kept::{Columns, FileRows, Held, Kept};
 use super::super::tables::{self, Tables};
 use super::super::texts::label_column;
 use crate::TrainError;
+use crate::note::Note;
 use crate::task::Examples;
 
 /// Questions to learn from, or to be looked at.
@@ -17,7 +18,7 @@ use crate::task::Examples;
 pub struct QuestionExamples {
     pub(super) questions: Kept<QuestionsOnContexts, QuestionColumns>,
     /// What the user should know: answers that are not in their contexts.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// Questions on contexts.
@@ -134,19 +135,19 @@ impl QuestionExamples {
         })
     }
 
-    /// Those of a file to be looked at, with their answers where it is labelled.
-    pub(super) fn read(path: &Path, plan: &DataPlan, labelled: bool) -> Result<Self, TrainError> {
-        if labelled {
-            return QuestionColumns::of_labelled(plan, |columns| {
-                let mut placing = Placing::default();
-                let table = tables::read_table(path, plan, &columns.wanted())?;
-                let questions = Kept::Held(columns.questions(&table, &mut placing)?);
-                Ok(Self { questions, notes: placing.notes() })
-            });
-        }
-        let wanted: Vec<Wanted<'_>> = plan.text.iter().map(|name| Wanted::Text(name)).collect();
-        let table = tables::read_table(path, plan, &wanted)?;
-        let (questions, contexts) = (column(&table, &plan.text[0])?, column(&table, &plan.text[1])?);
+    /// Those of a file to be looked at, with their answers.
+    pub(super) fn labelled(path: &Path, plan: &DataPlan) -> Result<Self, TrainError> {
+        QuestionColumns::of_labelled(plan, |columns| {
+            let mut placing = Placing::default();
+            let table = tables::read_table(path, plan, &columns.wanted())?;
+            let questions = Kept::Held(columns.questions(&table, &mut placing)?);
+            Ok(Self { questions, notes: placing.notes() })
+        })
+    }
+
+    /// Those of a table without answers.
+    pub(super) fn unlabelled(table: &Table, plan: &DataPlan) -> Result<Self, TrainError> {
+        let (questions, contexts) = (column(table, &plan.text[0])?, column(table, &plan.text[1])?);
         Ok(Self::held(QuestionsOnContexts { questions, contexts, answers: Vec::new() }))
     }
 
@@ -243,7 +244,8 @@ impl Known {
 }
 
 impl QuestionColumns {
-    /// What `read` gives with answers in SQuAD's form, `answers.text` with `answers.answer_start`; or in a column of their words.
+    /// What `read` gives with answers in SQuAD's form, `answers.text` with `answers.answer_start`; or in a column of
+    /// their words.
     fn of_labelled<T>(plan: &DataPlan, read: impl Fn(&Self) -> Result<T, TrainError>) -> Result<T, TrainError> {
         let label = label_column(plan);
         let of = |answers| Self { question: plan.text[0].clone(), context: plan.text[1].clone(), answers };
@@ -287,21 +289,10 @@ impl Placing {
         }
     }
 
-    fn notes(self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if self.missing > 0 {
-            notes.push(format!(
-                "{} answer(s) do not stand in their contexts letter by letter; nothing is learnt of them",
-                self.missing
-            ));
-        }
-        if self.several > 0 {
-            notes.push(format!(
-                "{} answer(s) stand in their contexts several times; the first place is taken",
-                self.several
-            ));
-        }
-        notes
+    fn notes(self) -> Vec<Note> {
+        let missing = "{} answer(s) do not stand in their contexts letter by letter; nothing is learnt of them";
+        let several = "{} answer(s) stand in their contexts several times; the first place is taken";
+        vec![Note::new(missing, [self.missing]), Note::new(several, [self.several])]
     }
 }
 

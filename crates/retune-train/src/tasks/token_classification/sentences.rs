@@ -1,10 +1,12 @@
-//! Sentences of words, as files have them, or of running text: those to learn from stay in their file, which may be larger
-//! than memory.
+//! Sentences of words, as files have them, or of running text: those to learn from stay in their file, which may be
+//! larger than memory.
 
 use std::ops::Range;
 use std::path::Path;
 
-use retune_data::{Beside, DataError, FurtherPieces, LabelMap, Table, TextTokenizer, Tokenized, Wanted, words_of_text};
+use retune_data::{
+    Beside, DataError, FurtherPieces, LabelMap, Table, TextTokenizer, Tokenized, Wanted, sources, words_of_text,
+};
 use retune_recipe::DataPlan;
 
 use super::super::groups::column;
@@ -142,22 +144,34 @@ impl Sentences {
         Ok(Self::of_words(words, tags))
     }
 
-    /// Those of a file whose tags are not known: words, or running text, which is split here.
-    pub(super) fn untagged(path: &Path, plan: &DataPlan) -> Result<Self, TrainError> {
-        let name = &plan.text[0];
-        match tables::read_table(path, plan, &[Wanted::List(name)]) {
-            Ok(table) => Ok(Self::of_words(words(&table, name)?, Vec::new())),
-            // Not words but running text, which is split here.
-            Err(TrainError::Data(DataError::WrongType { .. })) => {
-                let table = tables::read_table(path, plan, &[Wanted::Text(name)])?;
-                Ok(Self::of_texts(column(&table, name)?))
-            }
-            Err(error) => Err(error),
+    /// Those of a table whose tags are not known: of words, or of running text, which is split here.
+    pub(super) fn untagged(table: &Table, name: &str) -> Result<Self, TrainError> {
+        match words(table, name) {
+            Ok(words) => Ok(Self::of_words(words, Vec::new())),
+            Err(_) => Ok(Self::of_texts(column(table, name)?)),
         }
     }
 }
 
-/// The sequences of a file with the numbers of their tokens' labels ([`number_of`]); `truncated` counts the words that are cut.
+/// The column of a file's sentences, as lists of words, or else as running text.
+pub(super) fn words_or_text<'p>(path: &Path, plan: &'p DataPlan) -> Result<Wanted<'p>, TrainError> {
+    let name = &plan.text[0];
+    // What is gone once it is looked at has to be what it should be.
+    if tables::can_be_read_but_once(path) {
+        return Ok(Wanted::List(name));
+    }
+    let (words, form) = ([Wanted::List(name)], tables::form_of(plan)?);
+    for table in sources::stream_columns(path, &form, &words)? {
+        match table {
+            Err(DataError::WrongType { .. }) => return Ok(Wanted::Text(name)),
+            table => table?,
+        };
+    }
+    Ok(Wanted::List(name))
+}
+
+/// The sequences of a file with the numbers of their tokens' labels ([`number_of`]); `truncated` counts the words that
+/// are cut.
 pub(super) fn encode(
     file: &FileRows<TaggedColumns>,
     tokenizer: &TextTokenizer,

@@ -1,4 +1,5 @@
-//! The rows of a plan's data sets, read table by table and as often as they are asked for, so that texts need not be held.
+//! The rows of a plan's data sets, read table by table and as often as they are asked for, so that texts need not be
+//! held.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -100,7 +101,8 @@ impl Data {
         self.path(Split::Validation).is_none()
     }
 
-    /// Hands on the rows of a data set, some thousands at a time, each with the table that it comes from and its first row there.
+    /// Hands on the rows of a data set, some thousands at a time, each with the table that it comes from and its first
+    /// row there.
     pub fn each(
         &self,
         split: Split,

@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use retune_data::DataError;
 use retune_judge::{Item, StudySettings};
 use retune_recipe::{DataPlan, TaskKind};
-use retune_train::{Event, Examples, Field, Prediction, Task, TrainError};
+use retune_train::{Event, Examples, Field, Prediction, Task, TrainError, Unlabelled};
 
 use super::Chosen;
 use crate::cli;
@@ -97,7 +97,7 @@ fn predicted<T: Task>(
     let (task, data) = (inference.predictor.task(), &inference.plan.data.unfiltered());
     let wanted = data.label.as_deref().unwrap_or("label");
     let labelled = match kind {
-        TaskKind::Classification => match task.read_file(&local, data, true) {
+        TaskKind::Classification => match task.read_labelled(&local, data) {
             // Without labels there is one thing less to compare with, and no more.
             Err(TrainError::Data(DataError::MissingColumn { column, .. }))
                 if column == wanted && !cli::said(matches, "label") =>
@@ -111,16 +111,26 @@ fn predicted<T: Task>(
         _ => None,
     };
     let labels = labelled.as_ref().and_then(|examples| task.label_column(examples));
-    let examples = match labelled {
-        Some(examples) => examples,
-        None => task.read_file(&local, data, false)?,
+    let (predictor, computation) = (&inference.predictor, &inference.computation);
+    let (predictions, notes) = match labelled {
+        Some(examples) => {
+            let total = examples.len();
+            let mut progress = |done| terminal.event(Event::Evaluating { done, total });
+            predictor.predict(&examples, computation, false, &mut progress)?
+        }
+        None => {
+            let rows = Unlabelled::open(task, &local, data)?;
+            let total = rows.len();
+            let mut progress = |done| terminal.event(Event::Evaluating { done, total });
+            let mut predictions = Vec::new();
+            let notes = predictor.predict_file(&rows, computation, false, &mut progress, &mut |more| {
+                predictions.extend(more);
+                Ok(())
+            })?;
+            (predictions, notes)
+        }
     };
-    let total = examples.len();
-    let mut progress = |done| terminal.event(Event::Evaluating { done, total });
-    let (predictions, notes) = inference.predictor.predict(&examples, &inference.computation, false, &mut progress)?;
-    for note in &notes {
-        terminal.note(note);
-    }
+    terminal.notes(&notes);
     Ok((predictions, labels))
 }
 

@@ -1,5 +1,5 @@
-//! How far the texts lie from what the pretrained model knows: its pseudo-perplexity of them, beside that of the same words in an order
-//! drawn by seed. Who does not know a language finds neither easier than the other.
+//! How far the texts lie from what the pretrained model knows: its pseudo-perplexity of them, beside that of the same
+//! words in an order drawn by seed. Who does not know a language finds neither easier than the other.
 
 use retune_data::Text;
 use retune_inspect::{Finding, Kind, Severity, Split};

@@ -124,7 +124,8 @@ fn several(train: &Sample, labels: &Labels, seed: u64) -> Result<Option<Finding>
         return Ok(None);
     }
     let head = Head::of(train, &places);
-    // Of each row the quality of its worst label: ranks wrong ones far better than the mean that cleanlab pools labels by.
+    // Of each row the quality of its worst label: ranks wrong ones far better than the mean that cleanlab pools labels
+    // by.
     let mut worst = vec![1.0_f64; places.len()];
     let mut issues: Vec<Vec<(usize, f64)>> = vec![Vec::new(); places.len()];
     let (mut right, mut estimated) = (0, 0.0);
