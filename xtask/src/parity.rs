@@ -30,6 +30,11 @@ pub fn command(repository: &Repository, arguments: &[String]) -> Result<ExitCode
 /// `cargo xtask bench peer` and `growth`: finds or makes the environment, builds `retune`, and becomes the script that
 /// measures.
 pub fn bench(repository: &Repository, script: &str, arguments: &[String]) -> Result<ExitCode> {
+    if asks_for_help(arguments) {
+        // Its words need neither packages nor a program.
+        let python = find_pip().context("no Python that could say what the script takes")?.python;
+        return run::help_of(&python, &repository.path(script));
+    }
     let mut given = Vec::new();
     let mut python = None;
     let mut words = arguments.iter();
@@ -49,10 +54,12 @@ pub fn bench(repository: &Repository, script: &str, arguments: &[String]) -> Res
 
 /// Whether the user named a Python, or only asks for help.
 fn needs_no_environment(arguments: &[String]) -> bool {
-    arguments.iter().any(|word| {
-        let (name, _) = word.split_once('=').unwrap_or((word, ""));
-        ["--python", "--help", "-h"].contains(&name)
-    })
+    let names_python = |word: &String| word == "--python" || word.starts_with("--python=");
+    asks_for_help(arguments) || arguments.iter().any(names_python)
+}
+
+fn asks_for_help(arguments: &[String]) -> bool {
+    arguments.iter().any(|word| word == "--help" || word == "-h")
 }
 
 /// The Python of an environment in the user's cache with all that the requirements name. It is made where there is none,

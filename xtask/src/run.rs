@@ -77,6 +77,12 @@ pub fn beside(repository: &Repository, python: &Path, script: &Path, arguments: 
     Err(error).with_context(|| format!("cannot start {}", python.display()))
 }
 
+/// Becomes a script of Python's that says what it takes.
+pub fn help_of(python: &Path, script: &Path) -> Result<ExitCode> {
+    let error = Command::new(python).arg(script).arg("--help").exec();
+    Err(error).with_context(|| format!("cannot start {}", python.display()))
+}
+
 fn selects_packages(arguments: &[String]) -> Option<&String> {
     let before_dashes = arguments.iter().take_while(|word| *word != "--");
     before_dashes.into_iter().find(|word| {

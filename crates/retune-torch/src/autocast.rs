@@ -13,6 +13,21 @@ pub enum Narrow {
     Float16,
 }
 
+impl Narrow {
+    /// The instructions that multiply such numbers, where this machine's processor lacks them: without them, products are
+    /// computed by way of float32 and take longer than in float32.
+    pub fn lacks_on_this_processor(self) -> Option<&'static str> {
+        #[cfg(target_arch = "x86_64")]
+        let (name, is_there) = match self {
+            Self::Bfloat16 => ("AVX512_BF16", std::is_x86_feature_detected!("avx512bf16")),
+            Self::Float16 => ("AVX512_FP16", std::is_x86_feature_detected!("avx512fp16")),
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let (name, is_there) = ("", true);
+        (!is_there).then_some(name)
+    }
+}
+
 /// While it lives, this thread's operations on `device` run under autocast (`torch.autocast`). Parameters
 /// stay in fp32; their casted copies live until the guard is dropped.
 #[derive(Debug)]

@@ -30,13 +30,26 @@ pub struct Computation {
 impl Computation {
     /// Under autocast while the guard lives, where the precision asks for it.
     pub(crate) fn autocast(&self) -> Result<Option<AutocastGuard>, TrainError> {
-        let narrow = match self.precision {
+        self.narrow().map(|narrow| Ok(AutocastGuard::to(narrow, self.device)?)).transpose()
+    }
+
+    /// What products are cast to.
+    fn narrow(&self) -> Option<Narrow> {
+        match self.precision {
             // The products of a whole process are TF32's or not (`choose_products`).
-            Precision::Fp32 | Precision::Tf32 => return Ok(None),
-            Precision::Bf16 => Narrow::Bfloat16,
-            Precision::Fp16 => Narrow::Float16,
-        };
-        Ok(Some(AutocastGuard::to(narrow, self.device)?))
+            Precision::Fp32 | Precision::Tf32 => None,
+            Precision::Bf16 => Some(Narrow::Bfloat16),
+            Precision::Fp16 => Some(Narrow::Float16),
+        }
+    }
+
+    /// That the precision does not make this machine's products faster, where it does not.
+    pub fn advice(&self) -> Option<String> {
+        let lacking = self.narrow().filter(|_| !self.device.is_cuda())?.lacks_on_this_processor()?;
+        let precision = self.precision;
+        Some(format!(
+            "this processor has no instructions for {precision} ({lacking}): with --precision fp32 it is faster"
+        ))
     }
 }
 

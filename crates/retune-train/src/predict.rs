@@ -121,7 +121,9 @@ impl<T: Task> Predictor<T> {
                 self.predict(examples, computation, raw, &mut |done| progress(before + done.min(examples.len())))?;
             Note::add(&mut notes, more);
             before += examples.len();
-            each(predictions)
+            each(predictions)?;
+            retune_torch::memory::trim();
+            Ok(())
         })?;
         Ok(notes)
     }

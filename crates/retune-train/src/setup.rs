@@ -134,9 +134,9 @@ impl<T: Task> Trainer<T> {
             .collect()
     }
 
-    /// Where it computes.
-    pub fn device(&self) -> Device {
-        self.computation.device
+    /// Where it computes, and how.
+    pub fn computation(&self) -> &Computation {
+        &self.computation
     }
 
     /// What the literature found to help with as few examples as there are, a line each.

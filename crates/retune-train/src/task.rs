@@ -43,11 +43,13 @@ pub trait Task: Debug + Sized {
     /// All that can be wrong with a file; a label that the model lacks.
     fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<Self::Examples, TrainError>;
 
-    /// The columns that are read of a file whose examples have no labels.
+    /// The columns that are read of a file whose examples have no labels: the plan's texts, where nothing else is said.
     ///
     /// # Errors
     /// The file has to be looked at to know, and cannot be read.
-    fn unlabelled_columns<'p>(&self, path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError>;
+    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
+        Ok(plan.text.iter().map(|name| Wanted::Text(name)).collect())
+    }
 
     /// The examples of a table of these columns. Where its rows are not the file's first, `before` are examples that stand
     /// before them.

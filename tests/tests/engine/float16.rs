@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use retune_torch::autocast::Narrow;
 use serde_json::{Value, json};
 use tests::job::{said, succeeds};
 use tests::{Job, Result};
@@ -16,6 +17,23 @@ fn configure(job: &Job, values: &[(&str, f64)]) -> Result<()> {
         config[*name] = json!(value);
     }
     Ok(fs::write(path, config.to_string())?)
+}
+
+/// A number format that the processor computes by way of float32 is no gain, and whoever asks for it is told.
+#[test]
+fn what_the_processor_has_no_instructions_for_is_said() -> Result<()> {
+    let job = Job::new()?;
+    for (precision, narrow) in [("fp32", None), ("bf16", Some(Narrow::Bfloat16)), ("fp16", Some(Narrow::Float16))] {
+        let trained = job.finetune(&["--precision", precision, "--max-steps", "1", "--output", precision]).output()?;
+        let asked = ["predict", "--run", precision, "--precision", precision, "a good film"];
+        let lacking = narrow.and_then(Narrow::lacks_on_this_processor);
+        for output in [trained, job.command(&asked).output()?] {
+            assert!(output.status.success(), "{}", said(&output));
+            assert_eq!(said(&output).contains("no instructions for"), lacking.is_some(), "{}", said(&output));
+            assert!(lacking.is_none_or(|lacking| said(&output).contains(lacking)), "{}", said(&output));
+        }
+    }
+    Ok(())
 }
 
 #[test]

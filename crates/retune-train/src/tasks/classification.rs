@@ -117,10 +117,6 @@ impl Task for Classification {
         TextExamples::read(path, plan, Wanted::Text(column), |table| self.labels.encode(table, column))
     }
 
-    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
-        Ok(texts::wanted_texts(plan))
-    }
-
     fn unlabelled(
         &self,
         table: &Table,

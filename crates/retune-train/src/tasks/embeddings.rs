@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{DataError, Table, Text, TextTokenizer, Wanted, collate, numbers};
+use retune_data::{DataError, Table, Text, TextTokenizer, collate, numbers};
 use retune_metrics::{Bootstrap, MeanLoss, RankCorrelation, Regression};
 use retune_models::registry::Architecture;
 use retune_models::{ModelConfig, PoolingMode};
@@ -139,10 +139,6 @@ impl Task for Embeddings {
             }
         };
         GroupExamples::read(path, plan, GroupColumns::Texts(plan.text.clone()), label, labels)
-    }
-
-    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
-        Ok(plan.text.iter().map(|name| Wanted::Text(name)).collect())
     }
 
     fn unlabelled(

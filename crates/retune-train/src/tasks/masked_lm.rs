@@ -5,7 +5,7 @@ mod lines;
 use std::path::Path;
 
 use retune_attention::SequenceLayout;
-use retune_data::{Masking, Table, TextTokenizer, Wanted, collate};
+use retune_data::{Masking, Table, TextTokenizer, collate};
 use retune_metrics::{Bootstrap, Perplexity};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
@@ -124,10 +124,6 @@ impl Task for MaskedLanguageModel {
 
     fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<Lines, TrainError> {
         Lines::to_learn_from(path, plan)
-    }
-
-    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
-        Ok(vec![Wanted::Text(&plan.text[0])])
     }
 
     fn unlabelled(&self, table: &Table, plan: &DataPlan, _before: Option<&Lines>) -> Result<Lines, TrainError> {

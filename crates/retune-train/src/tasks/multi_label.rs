@@ -153,10 +153,6 @@ impl Task for MultiLabel {
         TextExamples::read(path, plan, self.wanted(column), |table| self.labels.encode_sets(table, column))
     }
 
-    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
-        Ok(texts::wanted_texts(plan))
-    }
-
     fn unlabelled(
         &self,
         table: &Table,

@@ -8,9 +8,7 @@ use std::path::Path;
 use questions::{Cut, Known, QuestionExamples, QuestionsOnContexts};
 
 use retune_attention::SequenceLayout;
-use retune_data::{
-    AnswerOptions, Beside, DecodedAnswer, Table, TextTokenizer, Wanted, WindowAnswers, collate, decode_answer,
-};
+use retune_data::{AnswerOptions, Beside, DecodedAnswer, Table, TextTokenizer, WindowAnswers, collate, decode_answer};
 use retune_metrics::{AnswerScores, Bootstrap, MeanLoss, Questions, UnanswerableScores};
 use retune_models::registry::Architecture;
 use retune_models::{HeadKind, HeadSpec, ModelConfig};
@@ -142,10 +140,6 @@ impl Task for QuestionAnswering {
 
     fn read_labelled(&self, path: &Path, plan: &DataPlan) -> Result<QuestionExamples, TrainError> {
         QuestionExamples::labelled(path, plan)
-    }
-
-    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
-        Ok(plan.text.iter().map(|name| Wanted::Text(name)).collect())
     }
 
     fn unlabelled(

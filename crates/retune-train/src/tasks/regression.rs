@@ -85,10 +85,6 @@ impl Task for Regression {
         TextExamples::read(path, plan, Wanted::Text(column), |table| numbers(table, column))
     }
 
-    fn unlabelled_columns<'p>(&self, _path: &Path, plan: &'p DataPlan) -> Result<Vec<Wanted<'p>>, TrainError> {
-        Ok(texts::wanted_texts(plan))
-    }
-
     fn unlabelled(
         &self,
         table: &Table,

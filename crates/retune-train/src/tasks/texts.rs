@@ -109,14 +109,8 @@ impl<Y: Clone> TextExamples<Y> {
 
 /// The columns of text of a file, and of labels.
 pub(super) fn text_tables<'a>(path: &'a Path, plan: &'a DataPlan, label: Wanted<'a>) -> Result<Tables<'a>, TrainError> {
-    let mut wanted = wanted_texts(plan);
-    wanted.push(label);
+    let wanted = plan.text.iter().take(2).map(|name| Wanted::Text(name)).chain([label]).collect();
     Tables::of(path, plan, wanted)
-}
-
-/// The columns of text of a file.
-pub(super) fn wanted_texts(plan: &DataPlan) -> Vec<Wanted<'_>> {
-    plan.text.iter().take(2).map(|name| Wanted::Text(name)).collect()
 }
 
 /// What an example on the command line has, in words.

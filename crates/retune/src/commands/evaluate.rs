@@ -27,6 +27,9 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 fn evaluate<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let mut terminal = Terminal::new(matches.get_flag("quiet"));
     let inference = Inference::<T>::open(matches)?;
+    if let Some(advice) = inference.computation.advice() {
+        terminal.note(&advice);
+    }
     let (plan, predictor) = (&inference.plan, &inference.predictor);
     let file: &PathBuf = matches.get_one("file").context("--file is required")?;
     let local = locate_file(file, "test", plan, &terminal)?;

@@ -22,7 +22,7 @@ pub fn train(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Termina
     // The whole second stage is prepared first, and let go: what is wrong with it is found before the first is trained.
     let (trainer, files) = prepare::<Classification>(&reading.located, &terminal)?;
     reading.unchanged()?;
-    let (device, example) = (trainer.device(), trainer.task().example());
+    let (device, example) = (trainer.computation().device, trainer.task().example());
     let (task, data, rows) = trainer.into_data();
     let plan = &reading.located.local;
     let source = source(plan, &files, &terminal);

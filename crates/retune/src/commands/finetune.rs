@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use retune_data::{TokenCache, rows_kept};
 use retune_hub::{Environment, ModelFiles, ModelRequest, Origin, resolve_model};
 use retune_models::LoadReport;
-use retune_recipe::{DataPlan, Plan, keys};
+use retune_recipe::{DataPlan, Plan, Precision, keys};
 use retune_train::tasks::form_of;
 use retune_train::{
     DataRecord, Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, choose_products,
@@ -70,6 +70,9 @@ pub fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
 }
 
 fn start(plan: Plan, start: Start, pause: Option<u64>, terminal: Terminal) -> anyhow::Result<ExitCode> {
+    if plan.run.precision == Precision::Fp32 {
+        retune_torch::memory::keep_no_kernels();
+    }
     match plan.few_shot.pairs {
         Some(_) => few_shot::train(plan, start, pause, terminal),
         None => with_task!(plan.task.kind, train(plan, start, pause, terminal)),
@@ -85,7 +88,7 @@ fn train<T: Task>(plan: Plan, start: Start, pause: Option<u64>, mut terminal: Te
         Some(epoch) => trainer.pausing_after(epoch),
         None => trainer,
     };
-    let environment = environment::record(&files, trainer.device());
+    let environment = environment::record(&files, trainer.computation().device);
     terminal.note(&format!("run folder {}", output.display()));
     let directory = reading.directory(&start, &environment, &terminal)?;
     let example = trainer.task().example();
@@ -281,6 +284,9 @@ fn describe_model<T: Task>(terminal: &Terminal, plan: &Plan, trainer: &Trainer<T
     if let Some(share) = share {
         let rows = thousands(trainer.rows_per_epoch() as u64);
         terminal.note(&format!("of the training rows {rows} are used ({share})"));
+    }
+    if let Some(advice) = trainer.computation().advice() {
+        terminal.note(&advice);
     }
     for line in trainer.advice() {
         terminal.note(&format!("few examples: {line}"));

@@ -68,6 +68,9 @@ impl<T: Task> Inference<T> {
             None => plan.run.precision,
         };
         choose_products(precision, device)?;
+        if precision == Precision::Fp32 {
+            retune_torch::memory::keep_no_kernels();
+        }
         // As the run computed, to the last digit.
         if let Some(threads) = plan.run.threads {
             tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));

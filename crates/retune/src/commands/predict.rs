@@ -32,6 +32,9 @@ pub fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 fn predict<T: Task>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let mut terminal = Terminal::new(matches.get_flag("quiet"));
     let inference = Inference::<T>::open(matches)?;
+    if let Some(advice) = inference.computation.advice() {
+        terminal.note(&advice);
+    }
     let predictor = &inference.predictor;
     let task = predictor.task();
     let (computation, raw) = (&inference.computation, matches.get_flag("logits"));
