@@ -15,7 +15,7 @@ pub enum Narrow {
 
 impl Narrow {
     /// The instructions that multiply such numbers, where this machine's processor lacks them: without them, products are
-    /// computed by way of float32 and take longer than in float32.
+    /// computed by way of float32.
     pub fn lacks_on_this_processor(self) -> Option<&'static str> {
         #[cfg(target_arch = "x86_64")]
         let (name, is_there) = match self {

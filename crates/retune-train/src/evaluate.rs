@@ -48,7 +48,7 @@ impl Computation {
         let lacking = self.narrow().filter(|_| !self.device.is_cuda())?.lacks_on_this_processor()?;
         let precision = self.precision;
         Some(format!(
-            "this processor has no instructions for {precision} ({lacking}): with --precision fp32 it is faster"
+            "this processor has no instructions for {precision} ({lacking}): --precision fp32 is likely faster"
         ))
     }
 }

@@ -1,7 +1,8 @@
 //! The `retune` binary: arguments → plan → work.
 //!
 //! Exit codes: 0 done, 1 a serious finding under `inspect --strict`, 2 a mistake in what was given (one message on
-//! standard error), 101 a bug of ours, 130 stopped by Ctrl-C with everything saved.
+//! standard error), 101 a bug of ours, 130 stopped by Ctrl-C with everything saved, 141 nobody reads standard output any
+//! more.
 
 mod cli;
 mod commands;
@@ -21,6 +22,9 @@ use tracing_subscriber::EnvFilter;
 /// Where a panic's text waits until it is known whether anyone catches it.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
+/// How `println!` begins to say that it failed, which it does by a panic.
+const PRINTING: &str = "failed printing to stdout: ";
+
 fn main() -> ExitCode {
     retune_torch::memory::keep_freed();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -39,10 +43,25 @@ fn main() -> ExitCode {
         }
         Err(_) => {
             let text = PANIC.lock().ok().and_then(|mut last| last.take()).unwrap_or_default();
+            if let Some((_, reason)) = text.split_once(PRINTING) {
+                return not_printed(reason);
+            }
             eprintln!("internal error, which is a bug of retune and not of yours: {text}");
             ExitCode::from(101)
         }
     }
+}
+
+/// What a program ends with that the end of a pipe has killed.
+const BROKEN_PIPE: u8 = 128 + 13;
+
+/// That standard output takes no more: whoever read it has enough (`| head`), or its disk is full.
+fn not_printed(reason: &str) -> ExitCode {
+    if reason.contains("os error 32") {
+        return ExitCode::from(BROKEN_PIPE);
+    }
+    eprintln!("error: cannot write to standard output: {reason}");
+    ExitCode::from(2)
 }
 
 fn run() -> anyhow::Result<ExitCode> {

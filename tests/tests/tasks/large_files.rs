@@ -116,6 +116,26 @@ fn of_a_table_that_is_stopped_nothing_is_left() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn whoever_reads_no_further_is_told_nothing() -> Result<()> {
+    let work = Work::new(lessons::classification())?;
+    work.trains("out", &[])?;
+    work.write("many.jsonl", &many(&work.lesson, 2 * MANY))?;
+    for form in [&[][..], &["--json"]] {
+        let mut command = work.using(&[&["predict", "--quiet", "--file", "many.jsonl"], form].concat());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        drop(child.stdout.take());
+        let output = child.wait_with_output()?;
+        assert_eq!(output.status.code(), Some(141), "{}", said(&output));
+        assert_eq!(said(&output), "");
+    }
+    let mut command = work.using(&["predict", "--quiet", "--file", "dev.jsonl"]);
+    let output = command.stdout(fs::File::options().write(true).open("/dev/full")?).stderr(Stdio::piped()).output()?;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).starts_with("error: cannot write to standard output: "), "{}", said(&output));
+    Ok(())
+}
+
 /// Tables of predictions, whole or begun.
 fn left(work: &Work) -> Result<Vec<String>> {
     let entries = fs::read_dir(work.path("."))?.collect::<std::io::Result<Vec<_>>>()?;
