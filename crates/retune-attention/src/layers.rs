@@ -4,6 +4,7 @@ use tch::{Kind, Tensor};
 
 use crate::Mode;
 use crate::adapters::LinearAdapter;
+use crate::affine::affine;
 
 /// `y = x Wᵀ + b`, or what an adapter makes of it.
 ///
@@ -47,7 +48,7 @@ impl Linear {
 
     /// `x Wᵀ + b`, whatever adapter stands beside it: `x` is `[…, in]`; the result is `[…, out]`.
     pub fn plain(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, self.bias.as_ref())
+        affine(x, &self.weight, self.bias.as_ref())
     }
 
     /// The layer without an adapter that computes in evaluation what this one does, within rounding.

@@ -46,6 +46,7 @@
 
 pub mod adapters;
 mod add_norm;
+mod affine;
 pub mod attention;
 mod dropout;
 mod embedding;

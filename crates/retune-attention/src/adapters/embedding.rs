@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::{EmbeddingAdapter, as_kind_of, magnitude_ratio};
 use crate::Embedding;
+use crate::affine::affine;
 
 /// A change of rank `r` of a table `W: [rows, d]`:
 ///
@@ -48,7 +49,7 @@ impl EmbeddingAdapter for LowRankEmbedding {
     fn forward(&self, table: &Embedding, ids: &Tensor) -> Tensor {
         let padding = table.padding_row.unwrap_or(-1);
         let narrow = Tensor::embedding(&self.a.tr(), ids, padding, false, false) * self.scale; // [t, r]
-        let change = narrow.linear(&self.b, None::<&Tensor>); // [t, d]
+        let change = affine(&narrow, &self.b, None); // [t, d]
         let plain = table.plain(ids); // [t, d]
         let sum = &plain + change; // [t, d]
         let sum = match &self.magnitude {

@@ -4,6 +4,7 @@
 use tch::Tensor;
 
 use super::{LinearAdapter, as_kind_of, magnitude_ratio};
+use crate::affine::affine;
 use crate::{Dropout, Linear, Mode};
 
 /// A change of rank `r` of a linear layer:
@@ -64,15 +65,15 @@ impl LinearAdapter for LowRank {
     fn forward(&self, layer: &Linear, x: &Tensor, mode: Mode) -> Tensor {
         let read = self.dropout.forward(x, mode); // […, in]
         // The scale meets the smallest of the tensors.
-        let narrow = read.linear(&self.a, None::<&Tensor>) * self.scale; // […, r]
-        let change = narrow.linear(&self.b, None::<&Tensor>); // […, out]
+        let narrow = affine(&read, &self.a, None) * self.scale; // […, r]
+        let change = affine(&narrow, &self.b, None); // […, out]
         let Some(magnitude) = &self.magnitude else {
             return layer.plain(x) + change;
         };
         let ratio = self.ratio(magnitude, layer); // [out]
-        let projected = x.linear(&layer.weight, None::<&Tensor>); // […, out]
+        let projected = affine(x, &layer.weight, None); // […, out]
         let turned = match self.dropout.drops(mode) {
-            true => &projected + (&ratio - 1.0) * read.linear(&layer.weight, None::<&Tensor>) + &ratio * change,
+            true => &projected + (&ratio - 1.0) * affine(&read, &layer.weight, None) + &ratio * change,
             false => &ratio * (&projected + change),
         };
         let turned = as_kind_of(turned, &projected);

@@ -1,0 +1,206 @@
+//! Matrices, laid out as the kernel reads them.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::kernel::{Shape, VECTORS, vectors};
+
+/// A right matrix of `depth` rows and so many columns, as it lies in memory.
+pub(super) struct Right<'a> {
+    pub numbers: &'a [f32],
+    pub depth: usize,
+    pub columns: usize,
+    pub by: By,
+}
+
+/// What lies side by side.
+#[derive(Clone, Copy)]
+pub(super) enum By {
+    /// The numbers of a row.
+    Rows,
+    /// The numbers of a column.
+    Columns,
+}
+
+impl Right<'_> {
+    /// One panel, row by row: the columns from `start` on, as many as a panel has, in these rows. Of columns that are not
+    /// there, zeros.
+    pub fn fill(&self, panel: &mut [f32], rows: Range<usize>, start: usize, shape: Shape) {
+        let there = (self.columns - start).min(shape.columns);
+        match self.by {
+            By::Rows => {
+                let rows = &self.numbers[rows.start * self.columns..];
+                pulp::Arch::new().dispatch(Slices { rows, length: self.columns, own: start..start + there, to: panel });
+            }
+            By::Columns => {
+                if there < shape.columns {
+                    panel.fill(0.0);
+                }
+                let columns = &self.numbers[start * self.depth..(start + there) * self.depth];
+                transpose(columns, self.depth, rows, panel, shape.columns);
+            }
+        }
+    }
+}
+
+/// Numbers `own` of every row, of `length` each, one after the other: as many as fill a panel's row, or there are, and
+/// zeros.
+struct Slices<'a> {
+    rows: &'a [f32],
+    length: usize,
+    own: Range<usize>,
+    to: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Slices<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (to, _) = S::as_mut_simd_f32s(self.to);
+        let (to, _) = to.as_chunks_mut::<VECTORS>();
+        for (to, row) in to.iter_mut().zip(self.rows.chunks_exact(self.length)) {
+            *to = vectors(simd, &row[self.own.clone()]);
+        }
+    }
+}
+
+/// These rows of a left matrix that is read by columns, and of its columns those from `own.start` on: in tiles of as many
+/// as the processor's, each tile row by row, and the last filled up with zeros.
+pub(super) struct Columns<'a> {
+    pub left: &'a [f32],
+    pub columns: usize,
+    pub own: Range<usize>,
+    pub rows: Range<usize>,
+    pub to: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Columns<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        if S::F32_LANES >= 16 { self.copy::<12>() } else { self.copy::<6>() }
+    }
+}
+
+impl Columns<'_> {
+    #[inline(always)]
+    fn copy<const R: usize>(self) {
+        let length = self.rows.len();
+        let rows = self.left.chunks_exact(self.columns).skip(self.rows.start).take(length);
+        let (to, _) = self.to.as_chunks_mut::<R>();
+        for (i, row) in rows.enumerate() {
+            let (whole, rest) = row[self.own.clone()].as_chunks::<R>();
+            for (tile, part) in whole.iter().enumerate() {
+                to[tile * length + i] = *part;
+            }
+            if !rest.is_empty() {
+                let place = &mut to[whole.len() * length + i];
+                place[..rest.len()].copy_from_slice(rest);
+                place[rest.len()..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// Writes numbers `own` of every line side by side with those of the other lines: number `i` of line `l`, of `length`
+/// each, is `to[i * width + l]`.
+fn transpose(lines: &[f32], length: usize, own: Range<usize>, to: &mut [f32], width: usize) {
+    let mut done = 0;
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        done = simd.vectorize(squares::Transpose { simd, lines, length, own: own.clone(), to, width });
+    }
+    // What is not part of a square.
+    for (l, line) in lines.chunks_exact(length).enumerate() {
+        let from = if l < lines.len() / length / SQUARE * SQUARE { done } else { 0 };
+        let places = to.chunks_exact_mut(width).zip(&line[own.clone()]);
+        places.skip(from).for_each(|(place, number)| place[l] = *number);
+    }
+}
+
+/// The side of a square that is transposed in registers.
+const SQUARE: usize = 8;
+
+#[cfg(target_arch = "x86_64")]
+mod squares {
+    use pulp::x86::V3;
+    use pulp::{Simd, cast};
+
+    use super::{Range, SQUARE};
+
+    /// Transposes what squares cover, of lines and of each line; returns how many of a line's numbers those are.
+    pub struct Transpose<'a> {
+        pub simd: V3,
+        pub lines: &'a [f32],
+        pub length: usize,
+        pub own: Range<usize>,
+        pub to: &'a mut [f32],
+        pub width: usize,
+    }
+
+    impl pulp::NullaryFnOnce for Transpose<'_> {
+        type Output = usize;
+
+        #[inline(always)]
+        fn call(self) -> usize {
+            let Self { simd, lines, length, own, to, width } = self;
+            for (group, eight) in lines.chunks_exact(SQUARE * length).enumerate() {
+                for square in 0..own.len() / SQUARE {
+                    let from = own.start + square * SQUARE;
+                    let mut rows = [simd.splat_f32s(0.0); SQUARE];
+                    for l in 0..SQUARE {
+                        rows[l] = V3::as_simd_f32s(&eight[l * length + from..][..SQUARE]).0[0];
+                    }
+                    let rows = transposed(simd, rows);
+                    for i in 0..SQUARE {
+                        let place = &mut to[(square * SQUARE + i) * width + group * SQUARE..][..SQUARE];
+                        V3::as_mut_simd_f32s(place).0[0] = rows[i];
+                    }
+                }
+            }
+            own.len() / SQUARE * SQUARE
+        }
+    }
+
+    type Row = <V3 as Simd>::f32s;
+
+    /// Of pairs of rows, of fours, of halves.
+    #[inline(always)]
+    fn transposed(simd: V3, rows: [Row; SQUARE]) -> [Row; SQUARE] {
+        let avx = simd.avx;
+        let [a, b, c, d, e, f, g, h] = rows.map(cast);
+        let pairs = |a, b| (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
+        let ((ab0, ab1), (cd0, cd1), (ef0, ef1), (gh0, gh1)) = (pairs(a, b), pairs(c, d), pairs(e, f), pairs(g, h));
+        let fours = |ab, cd| (avx._mm256_shuffle_ps::<0x44>(ab, cd), avx._mm256_shuffle_ps::<0xEE>(ab, cd));
+        let ((l0, l1), (l2, l3)) = (fours(ab0, cd0), fours(ab1, cd1));
+        let ((r0, r1), (r2, r3)) = (fours(ef0, gh0), fours(ef1, gh1));
+        let low = |l, r| cast(avx._mm256_permute2f128_ps::<0x20>(l, r));
+        let high = |l, r| cast(avx._mm256_permute2f128_ps::<0x31>(l, r));
+        [low(l0, r0), low(l1, r1), low(l2, r2), low(l3, r3), high(l0, r0), high(l1, r1), high(l2, r2), high(l3, r3)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transpose_is_one_whatever_squares_cover() {
+        for (lines, length, own, width) in
+            [(32, 40, 0..40, 32), (11, 21, 3..20, 16), (7, 9, 0..9, 16), (16, 8, 0..5, 16)]
+        {
+            let numbers: Vec<f32> = (0..lines * length).map(|number| number as f32).collect();
+            let mut found = vec![-1.0; own.len() * width];
+            transpose(&numbers, length, own.clone(), &mut found, width);
+            for (i, row) in found.chunks(width).enumerate() {
+                for (l, number) in row.iter().enumerate() {
+                    let expected = if l < lines { (l * length + own.start + i) as f32 } else { -1.0 };
+                    assert_eq!(*number, expected, "{lines} {length} {own:?}: line {l}, number {i}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+use tch::no_grad;
+
+use super::*;
+
+/// Rows, depth, columns: one of each, tiles and panels that are full and that are not, and sums of several stretches and
+/// rounds.
+const SIZES: [(i64, i64, i64); 10] = [
+    (1, 1, 1),
+    (1, 384, 2),
+    (5, 7, 33),
+    (12, 32, 32),
+    (13, 384, 31),
+    (64, 385, 96),
+    (97, 1000, 65),
+    (250, 96, 384),
+    (900, 40, 24),
+    (20, 2000, 3000),
+];
+
+fn random(size: &[i64]) -> Tensor {
+    Tensor::randn(size, (Kind::Float, Device::Cpu))
+}
+
+fn leaf(size: &[i64]) -> Tensor {
+    random(size).set_requires_grad(true)
+}
+
+/// The output and the gradients of all inputs, for this gradient of the output.
+fn with_gradients(forward: impl Fn(&[Tensor]) -> Tensor, inputs: &[Tensor], upstream: &Tensor) -> Vec<Tensor> {
+    let y = forward(inputs);
+    let gradients = Tensor::run_backward(&[(&y * upstream.to_kind(y.kind())).sum(y.kind())], inputs, false, false);
+    std::iter::once(y.detach()).chain(gradients).collect()
+}
+
+fn linear(inputs: &[Tensor]) -> Tensor {
+    inputs[0].linear(&inputs[1], inputs.get(2))
+}
+
+fn own(inputs: &[Tensor]) -> Tensor {
+    assert!(supports(&inputs[0], &inputs[1], inputs.get(2)));
+    affine(&inputs[0], &inputs[1], inputs.get(2))
+}
+
+/// The largest difference from what float64 gives, over the largest number.
+fn error(found: &Tensor, exact: &Tensor) -> f64 {
+    assert_eq!(found.size(), exact.size());
+    let apart = (found.to_kind(Kind::Double) - exact).abs().max().double_value(&[]);
+    apart / exact.abs().max().double_value(&[]).max(1e-30)
+}
+
+#[test]
+fn values_and_gradients_are_libtorchs() {
+    for (rows, depth, columns) in SIZES {
+        for has_bias in [true, false] {
+            let mut inputs = vec![leaf(&[rows, depth]), leaf(&[columns, depth])];
+            inputs.extend(has_bias.then(|| leaf(&[columns])));
+            let upstream = random(&[rows, columns]);
+            let wide: Vec<Tensor> =
+                inputs.iter().map(|input| input.detach().to_kind(Kind::Double).set_requires_grad(true)).collect();
+            let exact = with_gradients(linear, &wide, &upstream);
+            let theirs = with_gradients(linear, &inputs, &upstream);
+            let ours = with_gradients(own, &inputs, &upstream);
+            assert_eq!(ours.len(), exact.len());
+            for ((ours, theirs), exact) in ours.iter().zip(&theirs).zip(&exact) {
+                let (ours, theirs) = (error(ours, exact), error(theirs, exact));
+                let most = 2.0 * theirs + 3e-7;
+                assert!(ours < most, "{rows} {depth} {columns}: {ours:e} beside {theirs:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn leading_dimensions_stay() {
+    let inputs = [leaf(&[3, 4, 40]), leaf(&[48, 40]), leaf(&[48])];
+    let upstream = random(&[3, 4, 48]);
+    for (ours, theirs) in with_gradients(own, &inputs, &upstream).iter().zip(with_gradients(linear, &inputs, &upstream))
+    {
+        assert!(ours.size() == theirs.size() && ours.allclose(&theirs, 1e-5, 1e-5, false));
+    }
+    // One row alone has none.
+    let [x, weight] = [random(&[40]), random(&[48, 40])];
+    assert!(affine(&x, &weight, None).allclose(&x.linear(&weight, None::<&Tensor>), 1e-5, 1e-5, false));
+    // What does not lie row by row is copied.
+    let across = random(&[40, 9]).transpose(0, 1);
+    assert!(affine(&across, &weight, None).allclose(&across.linear(&weight, None::<&Tensor>), 1e-5, 1e-5, false));
+}
+
+/// A row's result is the same to the bit, whatever other rows there are; and so is everything on any number of threads.
+#[test]
+fn nothing_depends_on_other_rows_or_threads() {
+    let [x, weight, bias] = [random(&[101, 500]), random(&[70, 500]), random(&[70])];
+    let whole = affine(&x, &weight, Some(&bias));
+    for row in [0, 11, 12, 50, 100] {
+        let alone = affine(&x.narrow(0, row, 1), &weight, Some(&bias));
+        assert!(alone.equal(&whole.narrow(0, row, 1)), "{row}");
+    }
+    let upstream = random(&[101, 70]);
+    let inputs = [x, weight, bias].map(|input| input.set_requires_grad(true));
+    let threads = tch::get_num_threads();
+    let [one, three] = [1, 3].map(|threads| {
+        tch::set_num_threads(threads);
+        with_gradients(own, &inputs, &upstream)
+    });
+    tch::set_num_threads(threads);
+    // The bias's sum is libtorch's.
+    assert!(one.iter().zip(&three).take(3).all(|(one, three)| one.equal(three)));
+}
+
+/// Vectors of eight numbers give what vectors of sixteen do, to the bit.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn nothing_depends_on_the_width_of_vectors() {
+    let (rows, depth, columns) = (29, 900, 77);
+    let [x, weight, bias] = [random(&[rows, depth]), random(&[columns, depth]), random(&[columns])];
+    let narrow = pulp::Arch::V3(pulp::x86::V3::try_new().expect("a processor with AVX2, as all that run these tests"));
+    let (depth, columns) = (depth as usize, columns as usize);
+    let [one, other] = [narrow, pulp::Arch::new()].map(|arch| {
+        let operation = Affine { shape: Shape::of(arch).unwrap() };
+        let right = Right { numbers: read(&weight).unwrap(), depth, columns, by: By::Columns };
+        let stretches = 0..stretches(depth);
+        let numbers = operation.panels(&right, &stretches);
+        let right = Panels { numbers: read(&numbers).unwrap(), depth, columns, stretches };
+        let mut out = vec![0.0; rows as usize * columns];
+        let left = Rows { numbers: read(&x).unwrap(), depth };
+        arch.dispatch(Multiply { left, right, bias: read(&bias), out: &mut out });
+        out
+    });
+    assert_eq!(one, other);
+}
+
+#[test]
+fn only_what_is_asked_for_has_a_gradient() {
+    let inputs = [leaf(&[6, 40]), random(&[48, 40]), random(&[48])];
+    own(&inputs).sum(Kind::Float).backward();
+    assert!(inputs[0].grad().defined() && !inputs[1].grad().defined());
+    let _no_grad = tch::no_grad_guard();
+    assert!(!own(&inputs).requires_grad());
+}
+
+#[test]
+fn the_rest_is_left_to_libtorch() {
+    let [x, weight, bias] = [random(&[6, 40]), random(&[48, 40]), random(&[48])];
+    assert!(supports(&x, &weight, Some(&bias)) && supports(&x, &weight, None));
+    let wide = [&x, &weight].map(|tensor| tensor.to_kind(Kind::Double));
+    let refused = [
+        supports(&wide[0], &wide[1], None),
+        supports(&x, &weight.transpose(0, 1).contiguous().transpose(0, 1), None),
+        supports(&x, &weight, Some(&wide[0].get(0))),
+        supports(&x.narrow(0, 0, 0), &weight, None),
+        supports(&x.narrow(1, 0, 39), &weight, None),
+    ];
+    assert_eq!(refused, [false; 5]);
+    let doubled = affine(&wide[0], &wide[1], None);
+    assert!(doubled.kind() == Kind::Double && doubled.equal(&wide[0].linear(&wide[1], None::<&Tensor>)));
+    let _autocast = autocast::AutocastGuard::to(autocast::Narrow::Bfloat16, Device::Cpu).unwrap();
+    assert!(!supports(&x, &weight, None));
+    assert_eq!(no_grad(|| affine(&x, &weight, None)).kind(), Kind::BFloat16);
+}
