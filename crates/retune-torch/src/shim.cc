@@ -2,6 +2,7 @@
 
 #include "retune-torch/src/bridge.rs.h"
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -128,7 +129,16 @@ void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const st
 
 std::size_t norms(rust::Slice<const std::size_t> list) {
   at::NoGradGuard no_grad;
-  return give(at::stack(at::_foreach_norm(tensors(list), 2)));
+  const auto all = tensors(list);
+  const auto is_here = [](const at::Tensor &one) { return one.device().is_cpu(); };
+  if (!std::all_of(all.begin(), all.end(), is_here)) return give(at::stack(at::_foreach_norm(all, 2)));
+  // On the processor each would be computed by one thread, one after the other.
+  std::vector<at::Tensor> norms(all.size());
+  at::parallel_for(0, static_cast<std::int64_t>(all.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    at::NoGradGuard no_grad_on_this_thread;
+    for (auto place = begin; place < end; ++place) norms[place] = at::linalg_vector_norm(all[place], 2);
+  });
+  return give(at::stack(norms));
 }
 
 void scale(rust::Slice<const std::size_t> list, std::size_t factor) {
