@@ -16,6 +16,7 @@ use retune_attention::attention::{packed, rectangles, reference};
 use retune_attention::{
     Attention, Dropout, LayerNorm, Linear, Mode, Pairing, SequenceLayout, Visibility, add_norm, attend,
 };
+use retune_torch::autocast::{AutocastGuard, Narrow};
 use tch::{Device, Kind, Tensor};
 
 type Backend = fn(&Tensor, &Tensor, &Tensor, &Pairing<'_>, &Attention, Mode) -> Tensor;
@@ -221,11 +222,27 @@ fn linear(criterion: &mut Criterion) {
         let theirs = |layer: &Linear, x: &Tensor| x.linear(&layer.weight, layer.bias.as_ref());
         let size = format!("{tokens} x {inner} x {outer}");
         group.throughput(Throughput::Elements(2 * (tokens * inner * outer) as u64));
-        for (name, forward) in [("ours", ours as fn(&Linear, &Tensor) -> Tensor), ("libtorch's", theirs)] {
-            group.bench_function(format!("{name}, forward/{size}"), |bencher| bencher.iter(|| forward(&layer, &x)));
+        let products = [
+            ("ours", ours as fn(&Linear, &Tensor) -> Tensor, None),
+            ("libtorch's", theirs, None),
+            ("ours in bf16", ours, Some(Narrow::Bfloat16)),
+            ("libtorch's in bf16", theirs, Some(Narrow::Bfloat16)),
+        ];
+        for (name, forward, narrow) in products {
+            let autocast = || narrow.map(|narrow| AutocastGuard::to(narrow, Device::Cpu).expect("a processor has it"));
+            group.bench_function(format!("{name}, forward/{size}"), |bencher| {
+                bencher.iter(|| {
+                    let _autocast = autocast();
+                    forward(&layer, &x)
+                });
+            });
             for (which, leaf) in [("input", &x), ("weight", &layer.weight)] {
                 let leaf = leaf.set_requires_grad(true);
-                let loss = (forward(&layer, &x) * &upstream).sum(Kind::Float);
+                let output = {
+                    let _autocast = autocast();
+                    forward(&layer, &x)
+                };
+                let loss = (output * &upstream).sum(Kind::Float);
                 group.bench_function(format!("{name}, gradient of the {which}/{size}"), |bencher| {
                     bencher.iter(|| Tensor::run_backward(&[&loss], &[&leaf], true, false));
                 });

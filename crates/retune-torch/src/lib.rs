@@ -6,7 +6,8 @@
 //! - [`mod@attention`]: attention of variable-length sequences on CUDA.
 //! - [`autocast`]: mixed precision with a chosen type, on the CPU too.
 //! - [`cuda`]: finding CUDA at run time, so that one binary serves machines with and without a GPU.
-//! - [`operation`]: differentiable operations written in Rust; [`slices`], [`parallel`]: what they compute with.
+//! - [`operation`]: differentiable operations written in Rust; [`slices`], [`parallel`], [`pairs`]: what they compute
+//!   with.
 //! - [`recompute`]: less memory for one more forward pass.
 //! - [`transfer`]: what a step needs on a device, sent there without waiting.
 //! - [`mod@file`]: files mapped into memory; [`memory`]: what the allocator does with freed memory.
@@ -21,6 +22,7 @@ pub mod file;
 pub mod memory;
 pub mod operation;
 pub mod optim;
+pub mod pairs;
 pub mod parallel;
 pub mod random;
 pub mod recompute;

@@ -1,10 +1,13 @@
 //! The optimiser's step on the device, in few passes over memory.
 
+mod dense;
 mod rows;
+mod update;
 
 use tch::Tensor;
 
 use crate::{TorchError, addresses, adopt, bridge::ffi};
+pub use dense::{adamw, supports_adamw};
 pub use rows::{adamw_rows, supports_rows};
 
 /// The numbers of one AdamW step (Loshchilov and Hutter, 2019, arXiv 1711.05101): bias-corrected moments, decay
@@ -21,6 +24,8 @@ pub struct AdamWStep {
     pub weight_decay: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
+    /// What every gradient is multiplied by first: 1, or what clipping asks for.
+    pub gradient_factor: f64,
 }
 
 /// What AdamW remembers of a list of parameters.
@@ -46,7 +51,7 @@ impl AdamWState {
 }
 
 /// One AdamW step over all `parameters` in place, by libtorch's fused kernel (`torch._fused_adamw_`, the one behind
-/// `torch.optim.AdamW(fused=True)`).
+/// `torch.optim.AdamW(fused=True)`). The gradients are multiplied by their factor in place.
 ///
 /// # Errors
 /// The lists differ in length, or libtorch refuses (a shape, type or device that does not fit).
@@ -62,12 +67,13 @@ pub fn fused_adamw(
         ("second moments", &state.second_moments),
         ("steps", &state.steps),
     ] {
-        if list.len() != parameters.len() {
-            return Err(TorchError::CountMismatch { what, expected: parameters.len(), found: list.len() });
-        }
+        check_count(what, parameters, list)?;
     }
     if parameters.is_empty() {
         return Ok(());
+    }
+    if step.gradient_factor != 1.0 {
+        scale_by(gradients, step.gradient_factor)?;
     }
     // SAFETY: the addresses are those of live tensors, borrowed for the length of the call.
     unsafe {
@@ -184,7 +190,14 @@ mod tests {
 
     #[test]
     fn fused_adamw_is_the_papers() {
-        let step = AdamWStep { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, weight_decay: 0.1, epsilon: 1e-8 };
+        let step = AdamWStep {
+            learning_rate: 0.01,
+            beta1: 0.9,
+            beta2: 0.999,
+            weight_decay: 0.1,
+            epsilon: 1e-8,
+            gradient_factor: 1.0,
+        };
         let start: Vec<f64> = (0..37).map(|i| (0.3 * f64::from(i)).sin()).collect();
         let parameters = [Tensor::from_slice(&start), Tensor::from_slice(&start[..5])];
         let mut state = AdamWState::new(&parameters);
@@ -233,7 +246,14 @@ mod tests {
     fn a_missing_gradient_is_an_error_with_numbers() {
         let parameters = [Tensor::zeros([2], (Kind::Float, Device::Cpu))];
         let mut state = AdamWState::new(&parameters);
-        let step = AdamWStep { learning_rate: 0.1, beta1: 0.9, beta2: 0.999, weight_decay: 0.0, epsilon: 1e-8 };
+        let step = AdamWStep {
+            learning_rate: 0.1,
+            beta1: 0.9,
+            beta2: 0.999,
+            weight_decay: 0.0,
+            epsilon: 1e-8,
+            gradient_factor: 1.0,
+        };
         let error = fused_adamw(&parameters, &[], &mut state, &step).unwrap_err();
         assert_eq!(error.to_string(), "gradients: expected 1 tensors, found 0");
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use retune_models::PackedInput;
 use retune_recipe::NonFinite;
-use retune_torch::optim::{global_norm, norms, scale, scale_by};
+use retune_torch::optim::{global_norm, norms, scale_by};
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
@@ -14,7 +14,7 @@ use crate::features::Features;
 use crate::loss_scale::LossScale;
 use crate::memory::within_memory;
 use crate::network::Network;
-use crate::optimizers::Optimizer;
+use crate::optimizers::{Optimizer, is_sparse, numbers_of};
 use crate::passes;
 use crate::task::{Batch, Encoded, Task};
 
@@ -159,11 +159,10 @@ pub fn train_step<T: Task>(
         return Err(not_finite(moved, &gradients, &numbers, rows.parts.concat(), settings.step));
     }
     // After the check: a norm that is no number would make every gradient none, and hide where the first was.
-    if settings.max_gradient_norm > 0.0 {
-        // As torch.nn.utils.clip_grad_norm_: the factor stays on the device, and 1 is its largest value.
-        scale(&present, &(settings.max_gradient_norm / (&norm + 1e-6)).clamp_max(1.0))?;
-    }
-    optimizer.step(&gradients, settings.learning_rate)?;
+    // As torch.nn.utils.clip_grad_norm_: the factor stays on the device, and 1 is its largest value.
+    let factor =
+        (settings.max_gradient_norm > 0.0).then(|| (settings.max_gradient_norm / (&norm + 1e-6)).clamp_max(1.0));
+    optimizer.step(&gradients, factor.as_ref(), settings.learning_rate)?;
     Ok(numbers)
 }
 
@@ -198,15 +197,6 @@ impl Sums {
             }
         }
     }
-}
-
-fn is_sparse(gradient: &Tensor) -> bool {
-    gradient.defined() && gradient.is_sparse()
-}
-
-/// A gradient's own numbers: of a sparse one, which is coalesced, those of its rows.
-fn numbers_of(gradient: &Tensor) -> Tensor {
-    if is_sparse(gradient) { gradient.internal_values() } else { gradient.shallow_clone() }
 }
 
 /// The state of the generators that dropout draws from, so that what is computed again draws the same.

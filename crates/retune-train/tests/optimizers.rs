@@ -102,7 +102,7 @@ impl<'a> Training<'a> {
 
     fn step(&mut self, step: u64) {
         let gradients: Vec<Tensor> = self.parameters.iter().enumerate().map(|of| self.gradient(of, step)).collect();
-        self.optimizer.step(&gradients, self.case.rate(step)).unwrap();
+        self.optimizer.step(&gradients, None, self.case.rate(step)).unwrap();
     }
 
     fn gradient(&self, (place, (name, parameter)): (usize, &(String, Tensor)), step: u64) -> Tensor {

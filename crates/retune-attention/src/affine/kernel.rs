@@ -1,8 +1,11 @@
-//! The product of two matrices in float32, by blocks whose sums stay in registers.
+//! The product of two matrices, by blocks whose sums stay in registers, in float32.
 //!
-//! Every number of the result is the sum of its products in their order, each added with one rounding, in stretches of at
-//! most [`STRETCH`] whose sums are added up at the end. It depends on nothing but its row and its column: not on the
-//! other rows, nor on threads, nor on how wide the processor's vectors are.
+//! Every number of the result is the sum of its products in their order, in stretches whose sums are added up at the
+//! end. It depends on nothing but its row and its column: not on the other rows, nor on threads, nor on how wide the
+//! processor's vectors are.
+//!
+//! What is multiplied is a [`Factor`]: a float32 number, or two of bfloat16 side by side, which here are as many bits
+//! and are only moved.
 //!
 //! The blocks are those of the BLIS library (Van Zee and van de Geijn 2015, <https://doi.org/10.1145/2764454>): panels of
 //! the right matrix lie in memory in the order in which they are read, and a tile of a few rows of the left one passes
@@ -11,13 +14,17 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
+use half::bf16;
+use pulp::{Simd, WithSimd, cast};
+use retune_torch::pairs::PairProducts;
+use retune_torch::slices::Element;
+
+use crate::real::Stored;
 
 /// Vectors in a row of a tile.
 pub(super) const VECTORS: usize = 2;
-/// The longest stretch of a sum that stays in registers; a tile's left numbers, 18 KiB of them, stay in the first cache.
-pub(super) const STRETCH: usize = 384;
-
+/// The numbers in a row of the widest tile.
+const WIDEST: usize = 32;
 /// The rows and columns of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -29,7 +36,7 @@ impl Shape {
     /// What this processor computes at a time; `None` where it has no fused multiply-add on vectors.
     pub fn of(arch: pulp::Arch) -> Option<Self> {
         struct Measure;
-        impl pulp::WithSimd for Measure {
+        impl WithSimd for Measure {
             type Output = Option<Shape>;
 
             #[inline(always)]
@@ -46,44 +53,158 @@ const fn rows_of<S: Simd>() -> usize {
     if S::F32_LANES >= 16 { 12 } else { 6 }
 }
 
-/// How many stretches a sum of so many products has.
-pub(super) fn stretches(depth: usize) -> usize {
-    depth.div_ceil(STRETCH)
+/// A sum of `depth` products, or pairs of them, in stretches of at most `longest`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sum {
+    pub depth: usize,
+    pub longest: usize,
 }
 
-/// A stretch of a sum of so many products; they are as even as can be.
-pub(super) fn stretch(depth: usize, number: usize) -> Range<usize> {
-    let count = stretches(depth);
-    number * depth / count..(number + 1) * depth / count
+impl Sum {
+    /// How many stretches it has.
+    pub fn stretches(self) -> usize {
+        self.depth.div_ceil(self.longest)
+    }
+
+    /// A stretch; they are as even as can be.
+    pub fn stretch(self, number: usize) -> Range<usize> {
+        let count = self.stretches();
+        number * self.depth / count..(number + 1) * self.depth / count
+    }
+
+    /// All of these stretches together.
+    pub fn span(self, stretches: &Range<usize>) -> Range<usize> {
+        self.stretch(stretches.start).start..self.stretch(stretches.end - 1).end
+    }
 }
 
-/// Some stretches of the rows of a matrix that has `depth` of them, cut into panels of `shape.columns` columns, of which
-/// the last is filled up with zeros: for each stretch all panels, and each panel row by row.
+/// Some stretches of the rows of a matrix, cut into panels of `shape.columns` columns, of which the last is filled up with
+/// zeros: for each stretch all panels, and each panel row by row.
 #[derive(Debug, Clone)]
 pub(super) struct Panels<'a> {
-    pub numbers: &'a [f32],
-    pub depth: usize,
+    pub factors: &'a [Factor],
+    pub sum: Sum,
     pub columns: usize,
     pub stretches: Range<usize>,
 }
 
-impl Panels<'_> {
-    /// The part of the sum that these stretches are.
-    pub fn span(&self) -> Range<usize> {
-        let stretch = |number| stretch(self.depth, number);
-        stretch(self.stretches.start).start..stretch(self.stretches.end - 1).end
+/// What is multiplied: a number, or the bits of two.
+pub(super) type Factor = f32;
+
+/// What becomes of two factors.
+pub(super) trait Arithmetic: Copy + Send + Sync {
+    /// Calls `work`, compiled for the widest vectors of the processor.
+    fn dispatch<W: WithSimd>(self, work: W) -> W::Output;
+
+    /// The sums, and the factors' products.
+    fn add<S: Simd>(self, simd: S, left: S::f32s, right: S::f32s, sums: S::f32s) -> S::f32s;
+
+    /// Writes as many of the sums as there are numbers, rounded.
+    fn round<S: Simd>(self, simd: S, sums: S::f32s, to: &mut [bf16]);
+}
+
+/// Factors are numbers, and each product is added with one rounding.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Single;
+
+impl Arithmetic for Single {
+    fn dispatch<W: WithSimd>(self, work: W) -> W::Output {
+        pulp::Arch::new().dispatch(work)
+    }
+
+    #[inline(always)]
+    fn add<S: Simd>(self, simd: S, left: S::f32s, right: S::f32s, sums: S::f32s) -> S::f32s {
+        simd.mul_add_f32s(left, right, sums)
+    }
+
+    #[inline(always)]
+    fn round<S: Simd>(self, simd: S, sums: S::f32s, to: &mut [bf16]) {
+        let mut wide = [0.0; WIDEST];
+        simd.partial_store_f32s(&mut wide[..S::F32_LANES], sums);
+        to.iter_mut().zip(&wide).for_each(|(to, wide)| *to = bf16::narrow(*wide));
+    }
+}
+
+/// Factors are pairs of numbers.
+impl Arithmetic for PairProducts {
+    fn dispatch<W: WithSimd>(self, work: W) -> W::Output {
+        self.dispatch(work)
+    }
+
+    #[inline(always)]
+    fn add<S: Simd>(self, _: S, left: S::f32s, right: S::f32s, sums: S::f32s) -> S::f32s {
+        // It dispatches to vectors of this size alone.
+        cast(self.add(cast(left), cast(right), cast(sums)))
+    }
+
+    #[inline(always)]
+    fn round<S: Simd>(self, _: S, sums: S::f32s, to: &mut [bf16]) {
+        let rounded = self.round(cast(sums));
+        match to.first_chunk_mut() {
+            Some(to) => *to = rounded,
+            None => to.copy_from_slice(&rounded[..to.len()]),
+        }
+    }
+}
+
+/// Numbers that sums are written as.
+pub(super) trait Written: Element {
+    /// As many as there are, of vectors side by side; zeros where there are no more.
+    fn read<S: Simd>(simd: S, numbers: &[Self]) -> [S::f32s; VECTORS];
+
+    /// As many as there are.
+    fn write<S: Simd, A: Arithmetic>(simd: S, arithmetic: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]);
+}
+
+impl Written for f32 {
+    #[inline(always)]
+    fn read<S: Simd>(simd: S, numbers: &[Self]) -> [S::f32s; VECTORS] {
+        vectors(simd, numbers)
+    }
+
+    #[inline(always)]
+    fn write<S: Simd, A: Arithmetic>(simd: S, _: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]) {
+        match S::as_mut_simd_f32s(numbers) {
+            (whole, []) if whole.len() == VECTORS => whole.copy_from_slice(&sums),
+            // The last panel may be less wide.
+            _ => {
+                for (part, sums) in numbers.chunks_mut(S::F32_LANES).zip(sums) {
+                    simd.partial_store_f32s(part, sums);
+                }
+            }
+        }
+    }
+}
+
+impl Written for bf16 {
+    #[inline(always)]
+    fn read<S: Simd>(simd: S, numbers: &[Self]) -> [S::f32s; VECTORS] {
+        let mut wide = [0.0; WIDEST];
+        wide.iter_mut().zip(numbers).for_each(|(wide, number)| *wide = number.widen());
+        vectors(simd, &wide[..VECTORS * S::F32_LANES])
+    }
+
+    #[inline(always)]
+    fn write<S: Simd, A: Arithmetic>(simd: S, arithmetic: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]) {
+        for v in 0..VECTORS {
+            let end = numbers.len().min((v + 1) * S::F32_LANES);
+            if let Some(part) = numbers.get_mut(v * S::F32_LANES..end) {
+                arithmetic.round(simd, sums[v], part);
+            }
+        }
     }
 }
 
 /// Rows of the left matrix that are multiplied with all panels.
 #[derive(Debug)]
-pub(super) struct Multiply<'a, L> {
+pub(super) struct Multiply<'a, A, L, N> {
+    pub arithmetic: A,
     pub left: L,
     pub right: Panels<'a>,
     /// A number for each column that is added to the product: `right.columns` or none.
     pub bias: Option<&'a [f32]>,
     /// The rows' products: `right.columns` each.
-    pub out: &'a mut [f32],
+    pub out: &'a mut [N],
 }
 
 /// How a left matrix lies in memory. It has at least as many rows as a tile, of which there may be more than are asked for.
@@ -103,32 +224,32 @@ pub(super) trait Left {
 
 /// A tile's left numbers in a stretch.
 pub(super) trait Tile: Copy {
-    /// The number of a row and a column, in each place of a vector.
+    /// The factor of a row and a column, in each place of a vector.
     fn spread<S: Simd>(&self, simd: S, row: usize, column: usize) -> S::f32s;
 }
 
-/// A matrix row by row, with `depth` numbers each.
+/// A matrix row by row, with `depth` factors each.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows<'a> {
-    pub numbers: &'a [f32],
+    pub factors: &'a [Factor],
     pub depth: usize,
 }
 
 impl Left for Rows<'_> {
     type Tile<'t, const R: usize>
-        = [&'t [f32]; R]
+        = [&'t [Factor]; R]
     where
         Self: 't;
 
     #[inline(always)]
     fn rows(&self) -> usize {
-        self.numbers.len() / self.depth
+        self.factors.len() / self.depth
     }
 
     #[inline(always)]
-    fn tile<const R: usize>(&self, row: usize, start: usize, length: usize) -> [&[f32]; R] {
-        let rows = &self.numbers[row * self.depth..(row + R) * self.depth];
-        let mut tile: [&[f32]; R] = [&[]; R];
+    fn tile<const R: usize>(&self, row: usize, start: usize, length: usize) -> [&[Factor]; R] {
+        let rows = &self.factors[row * self.depth..(row + R) * self.depth];
+        let mut tile: [&[Factor]; R] = [&[]; R];
         // A loop, and no `from_fn`: that stays a loop in the machine's code, which then knows of no slice's length.
         for r in 0..R {
             tile[r] = &rows[r * self.depth + start..][..length];
@@ -137,7 +258,7 @@ impl Left for Rows<'_> {
     }
 }
 
-impl<const R: usize> Tile for [&[f32]; R] {
+impl<const R: usize> Tile for [&[Factor]; R] {
     #[inline(always)]
     fn spread<S: Simd>(&self, simd: S, row: usize, column: usize) -> S::f32s {
         simd.splat_f32s(self[row][column])
@@ -147,37 +268,37 @@ impl<const R: usize> Tile for [&[f32]; R] {
 /// Some columns of a matrix, cut into tiles of as many rows as the processor's: each tile column by column.
 #[derive(Debug, Clone)]
 pub(super) struct Tiles<'a> {
-    pub numbers: &'a [f32],
+    pub factors: &'a [Factor],
     /// The part of the sum that they are: which columns.
     pub span: Range<usize>,
 }
 
 impl Left for Tiles<'_> {
     type Tile<'t, const R: usize>
-        = &'t [[f32; R]]
+        = &'t [[Factor; R]]
     where
         Self: 't;
 
     #[inline(always)]
     fn rows(&self) -> usize {
-        self.numbers.len() / self.span.len()
+        self.factors.len() / self.span.len()
     }
 
     #[inline(always)]
-    fn tile<const R: usize>(&self, row: usize, start: usize, length: usize) -> &[[f32; R]] {
-        let tile = &self.numbers[row * self.span.len()..(row + R) * self.span.len()];
+    fn tile<const R: usize>(&self, row: usize, start: usize, length: usize) -> &[[Factor; R]] {
+        let tile = &self.factors[row * self.span.len()..(row + R) * self.span.len()];
         &tile.as_chunks().0[start - self.span.start..][..length]
     }
 }
 
-impl<const R: usize> Tile for &[[f32; R]] {
+impl<const R: usize> Tile for &[[Factor; R]] {
     #[inline(always)]
     fn spread<S: Simd>(&self, simd: S, row: usize, column: usize) -> S::f32s {
         simd.splat_f32s(self[column][row])
     }
 }
 
-impl<L: Left> pulp::WithSimd for Multiply<'_, L> {
+impl<A: Arithmetic, L: Left, N: Written> WithSimd for Multiply<'_, A, L, N> {
     type Output = ();
 
     #[inline(always)]
@@ -190,16 +311,16 @@ impl<L: Left> pulp::WithSimd for Multiply<'_, L> {
     }
 }
 
-impl<L: Left> Multiply<'_, L> {
+impl<A: Arithmetic, L: Left, N: Written> Multiply<'_, A, L, N> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, simd: S) {
-        let Panels { numbers, depth, columns, .. } = self.right;
+        let Panels { factors, sum, columns, ref stretches } = self.right;
         let width = VECTORS * S::F32_LANES;
         let padded = columns.next_multiple_of(width);
         let rows = self.out.len() / columns;
-        let span = self.right.span();
-        for stretch in self.right.stretches.clone().map(|number| stretch(depth, number)) {
-            let panels = &numbers[(stretch.start - span.start) * padded..(stretch.end - span.start) * padded];
+        let span = sum.span(stretches);
+        for stretch in stretches.clone().map(|number| sum.stretch(number)) {
+            let panels = &factors[(stretch.start - span.start) * padded..(stretch.end - span.start) * padded];
             for (number, panel) in panels.chunks_exact(stretch.len() * width).enumerate() {
                 let (vectors, _) = S::as_simd_f32s(panel);
                 let (panel, _) = vectors.as_chunks::<VECTORS>();
@@ -210,11 +331,11 @@ impl<L: Left> Multiply<'_, L> {
                 for row in (0..rows).step_by(R) {
                     // Where no tile is left, the last one takes up some rows again.
                     let first = row.min(self.left.rows() - R);
-                    let sums = sums::<S, L, R>(simd, &self.left, first, stretch.clone(), panel);
+                    let sums = sums::<S, A, L, R>(simd, self.arithmetic, &self.left, first, stretch.clone(), panel);
                     for r in 0..R {
                         if (row..rows).contains(&(first + r)) {
                             let out = &mut self.out[(first + r) * columns..][start..end];
-                            store(simd, sums[r], before, out);
+                            store(simd, self.arithmetic, sums[r], before, out);
                         }
                     }
                 }
@@ -234,8 +355,9 @@ enum Before<'a> {
 
 /// The sums of one stretch, of a tile's rows and a panel's columns.
 #[inline(always)]
-fn sums<S: Simd, L: Left, const R: usize>(
+fn sums<S: Simd, A: Arithmetic, L: Left, const R: usize>(
     simd: S,
+    arithmetic: A,
     left: &L,
     row: usize,
     stretch: Range<usize>,
@@ -246,9 +368,9 @@ fn sums<S: Simd, L: Left, const R: usize>(
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
     for (i, right) in panel.iter().enumerate().take(length) {
         for r in 0..R {
-            let number = left.spread(simd, r, i);
+            let factor = left.spread(simd, r, i);
             for v in 0..VECTORS {
-                sums[r][v] = simd.mul_add_f32s(number, right[v], sums[r][v]);
+                sums[r][v] = arithmetic.add(simd, factor, right[v], sums[r][v]);
             }
         }
     }
@@ -257,22 +379,19 @@ fn sums<S: Simd, L: Left, const R: usize>(
 
 /// Adds a row's sums to what was there before.
 #[inline(always)]
-fn store<S: Simd>(simd: S, sums: [S::f32s; VECTORS], before: Before<'_>, out: &mut [f32]) {
+fn store<S: Simd, A: Arithmetic, N: Written>(
+    simd: S,
+    arithmetic: A,
+    sums: [S::f32s; VECTORS],
+    before: Before<'_>,
+    out: &mut [N],
+) {
     let before = match before {
-        Before::Sum => vectors(simd, out),
+        Before::Sum => N::read(simd, out),
         Before::Bias(Some(bias)) => vectors(simd, bias),
         Before::Bias(None) => [simd.splat_f32s(0.0); VECTORS],
     };
-    let whole: [S::f32s; VECTORS] = std::array::from_fn(|v| simd.add_f32s(before[v], sums[v]));
-    match S::as_mut_simd_f32s(out) {
-        (out, []) if out.len() == VECTORS => out.copy_from_slice(&whole),
-        // The last panel may be less wide.
-        _ => {
-            for (part, whole) in out.chunks_mut(S::F32_LANES).zip(whole) {
-                simd.partial_store_f32s(part, whole);
-            }
-        }
-    }
+    N::write(simd, arithmetic, std::array::from_fn(|v| simd.add_f32s(before[v], sums[v])), out);
 }
 
 /// Numbers side by side, and zeros where there are no more.

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use half::bf16;
 use pulp::Simd;
 
-use super::kernel::{Shape, VECTORS, vectors};
+use super::kernel::{Factor, Shape, VECTORS, vectors};
 
 /// A right matrix of `depth` rows and so many columns, as it lies in memory.
 pub(super) struct Right<'a> {
-    pub numbers: &'a [f32],
+    pub factors: &'a [Factor],
     pub depth: usize,
     pub columns: usize,
     pub by: By,
@@ -17,40 +18,40 @@ pub(super) struct Right<'a> {
 /// What lies side by side.
 #[derive(Clone, Copy)]
 pub(super) enum By {
-    /// The numbers of a row.
+    /// The factors of a row.
     Rows,
-    /// The numbers of a column.
+    /// The factors of a column.
     Columns,
 }
 
 impl Right<'_> {
     /// One panel, row by row: the columns from `start` on, as many as a panel has, in these rows. Of columns that are not
     /// there, zeros.
-    pub fn fill(&self, panel: &mut [f32], rows: Range<usize>, start: usize, shape: Shape) {
+    pub fn fill(&self, panel: &mut [Factor], rows: Range<usize>, start: usize, shape: Shape) {
         let there = (self.columns - start).min(shape.columns);
         match self.by {
             By::Rows => {
-                let rows = &self.numbers[rows.start * self.columns..];
+                let rows = &self.factors[rows.start * self.columns..];
                 pulp::Arch::new().dispatch(Slices { rows, length: self.columns, own: start..start + there, to: panel });
             }
             By::Columns => {
                 if there < shape.columns {
                     panel.fill(0.0);
                 }
-                let columns = &self.numbers[start * self.depth..(start + there) * self.depth];
+                let columns = &self.factors[start * self.depth..(start + there) * self.depth];
                 transpose(columns, self.depth, rows, panel, shape.columns);
             }
         }
     }
 }
 
-/// Numbers `own` of every row, of `length` each, one after the other: as many as fill a panel's row, or there are, and
+/// Factors `own` of every row, of `length` each, one after the other: as many as fill a panel's row, or there are, and
 /// zeros.
 struct Slices<'a> {
-    rows: &'a [f32],
+    rows: &'a [Factor],
     length: usize,
     own: Range<usize>,
-    to: &'a mut [f32],
+    to: &'a mut [Factor],
 }
 
 impl pulp::WithSimd for Slices<'_> {
@@ -69,11 +70,11 @@ impl pulp::WithSimd for Slices<'_> {
 /// These rows of a left matrix that is read by columns, and of its columns those from `own.start` on: in tiles of as many
 /// as the processor's, each tile row by row, and the last filled up with zeros.
 pub(super) struct Columns<'a> {
-    pub left: &'a [f32],
+    pub left: &'a [Factor],
     pub columns: usize,
     pub own: Range<usize>,
     pub rows: Range<usize>,
-    pub to: &'a mut [f32],
+    pub to: &'a mut [Factor],
 }
 
 impl pulp::WithSimd for Columns<'_> {
@@ -105,9 +106,30 @@ impl Columns<'_> {
     }
 }
 
-/// Writes numbers `own` of every line side by side with those of the other lines: number `i` of line `l`, of `length`
+/// Of two rows of bfloat16 numbers, each pair that stands in one column; of a last row alone, with zeros.
+pub(super) struct PairsOfRows<'a> {
+    pub above: &'a [bf16],
+    pub below: Option<&'a [bf16]>,
+    pub to: &'a mut [Factor],
+}
+
+impl pulp::WithSimd for PairsOfRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let pair = |low: &bf16, high: u16| Factor::from_bits(u32::from(low.to_bits()) | u32::from(high) << 16);
+        let places = self.to.iter_mut().zip(self.above);
+        match self.below {
+            Some(below) => places.zip(below).for_each(|((to, low), high)| *to = pair(low, high.to_bits())),
+            None => places.for_each(|(to, low)| *to = pair(low, 0)),
+        }
+    }
+}
+
+/// Writes factors `own` of every line side by side with those of the other lines: factor `i` of line `l`, of `length`
 /// each, is `to[i * width + l]`.
-fn transpose(lines: &[f32], length: usize, own: Range<usize>, to: &mut [f32], width: usize) {
+fn transpose(lines: &[Factor], length: usize, own: Range<usize>, to: &mut [Factor], width: usize) {
     let mut done = 0;
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
@@ -129,15 +151,15 @@ mod squares {
     use pulp::x86::V3;
     use pulp::{Simd, cast};
 
-    use super::{Range, SQUARE};
+    use super::{Factor, Range, SQUARE};
 
     /// Transposes what squares cover, of lines and of each line; returns how many of a line's numbers those are.
     pub struct Transpose<'a> {
         pub simd: V3,
-        pub lines: &'a [f32],
+        pub lines: &'a [Factor],
         pub length: usize,
         pub own: Range<usize>,
-        pub to: &'a mut [f32],
+        pub to: &'a mut [Factor],
         pub width: usize,
     }
 

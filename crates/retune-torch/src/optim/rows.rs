@@ -5,6 +5,7 @@ use pulp::WithSimd;
 use tch::{Device, Kind, Tensor};
 
 use super::AdamWStep;
+use super::update::Update;
 use crate::TorchError;
 use crate::parallel::{Blocks, for_each_block};
 use crate::slices::read;
@@ -72,52 +73,6 @@ pub fn adamw_rows(
     for_each_block([weights, first, second].map(|slice| Blocks { slice, offsets: &offsets }), &work)
 }
 
-/// The factors of one step, as libtorch's kernel rounds them to float32.
-#[derive(Clone, Copy)]
-struct Update {
-    kept: f32,
-    first: f32,
-    beta2: f32,
-    second: f32,
-    root: f32,
-    epsilon: f32,
-    size: f32,
-}
-
-impl Update {
-    fn new(numbers: &AdamWStep, step: f64) -> Self {
-        let AdamWStep { learning_rate, beta1, beta2, weight_decay, epsilon } = *numbers;
-        Self {
-            kept: (1.0 - learning_rate * weight_decay) as f32,
-            first: (1.0 - beta1) as f32,
-            beta2: beta2 as f32,
-            second: (1.0 - beta2) as f32,
-            root: (1.0 - beta2.powf(step)).sqrt() as f32,
-            epsilon: epsilon as f32,
-            size: (learning_rate / (1.0 - beta1.powf(step))) as f32,
-        }
-    }
-
-    /// What [`Update::row`] does to a row whose moments and gradient are zero: there are many, since most words of a
-    /// vocabulary are in no text that was read, and so they are not written.
-    #[inline(always)]
-    fn unread_row(&self, weights: &mut [f32]) {
-        if self.kept != 1.0 {
-            weights.iter_mut().for_each(|weight| *weight *= self.kept);
-        }
-    }
-
-    #[inline(always)]
-    fn row(&self, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        for (((weight, first), second), gradient) in weights.iter_mut().zip(first).zip(second).zip(gradient) {
-            *first += self.first * (*gradient - *first);
-            *second = *second * self.beta2 + self.second * *gradient * *gradient;
-            let root = second.sqrt() / self.root + self.epsilon;
-            *weight = *weight * self.kept - self.size * *first / root;
-        }
-    }
-}
-
 /// Whether all are +0. A row that was read is seen to be so by its first numbers.
 #[inline(always)]
 fn is_zero(numbers: &[f32]) -> bool {
@@ -170,7 +125,14 @@ mod tests {
     fn it_is_the_dense_step() {
         let options = (Kind::Float, Device::Cpu);
         let (rows, width) = (1000, 37);
-        let numbers = AdamWStep { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, weight_decay: 0.1, epsilon: 1e-8 };
+        let numbers = AdamWStep {
+            learning_rate: 0.01,
+            beta1: 0.9,
+            beta2: 0.999,
+            weight_decay: 0.1,
+            epsilon: 1e-8,
+            gradient_factor: 0.5,
+        };
         let dense = [Tensor::randn([rows, width], options)];
         let own = dense[0].copy();
         let mut states = [AdamWState::new(&dense), AdamWState::new(&dense)];
@@ -202,7 +164,14 @@ mod tests {
     fn rows_that_were_never_read_are_moved_as_any_other() {
         let (rows, width) = (300, 70);
         for weight_decay in [0.0, 0.1] {
-            let numbers = AdamWStep { learning_rate: 0.01, beta1: 0.9, beta2: 0.999, weight_decay, epsilon: 1e-8 };
+            let numbers = AdamWStep {
+                learning_rate: 0.01,
+                beta1: 0.9,
+                beta2: 0.999,
+                weight_decay,
+                epsilon: 1e-8,
+                gradient_factor: 1.0,
+            };
             let update = Update::new(&numbers, 5.0);
             let weight = |place: usize| if place.is_multiple_of(7) { -0.0 } else { (place as f32).sin() };
             let mut weights: Vec<f32> = (0..rows * width).map(weight).collect();
@@ -235,7 +204,14 @@ mod tests {
         let options = (Kind::Float, Device::Cpu);
         let [table, moment, other] = [(); 3].map(|()| Tensor::zeros([4, 2], options));
         let step = Tensor::zeros([], options);
-        let numbers = AdamWStep { learning_rate: 0.1, beta1: 0.9, beta2: 0.99, weight_decay: 0.0, epsilon: 1e-8 };
+        let numbers = AdamWStep {
+            learning_rate: 0.1,
+            beta1: 0.9,
+            beta2: 0.99,
+            weight_decay: 0.0,
+            epsilon: 1e-8,
+            gradient_factor: 1.0,
+        };
         let sparse = |table: &Tensor| table.to_sparse_sparse_dim(1).coalesce();
         let refused = |gradient: &Tensor, first: &Tensor, second: &Tensor| {
             adamw_rows(&table, gradient, [first, second, &step], &numbers).unwrap_err().to_string()

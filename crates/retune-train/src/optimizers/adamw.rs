@@ -1,9 +1,9 @@
 //! AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), as `torch.optim.AdamW`: bias-corrected moments, decay decoupled
-//! from the gradient. One fused kernel moves everything in one pass over memory; a table with
-//! a sparse gradient has its own.
+//! from the gradient. One kernel moves everything in one pass over memory, libtorch's on a GPU and one of our own on the
+//! processor; a table with a sparse gradient has its own.
 
 use retune_torch::TorchError;
-use retune_torch::optim::{AdamWState, AdamWStep, adamw_rows, fused_adamw, supports_rows};
+use retune_torch::optim::{AdamWState, AdamWStep, adamw, adamw_rows, fused_adamw, supports_adamw, supports_rows};
 use tch::{Kind, Tensor};
 
 use super::{UpdateNumbers, UpdateRule};
@@ -41,6 +41,10 @@ impl UpdateRule for AdamW {
         supports_rows(parameter)
     }
 
+    fn takes_factor(&self, parameters: &[Tensor]) -> bool {
+        parameters.iter().all(supports_adamw)
+    }
+
     fn update(
         &self,
         parameters: &[Tensor],
@@ -60,11 +64,17 @@ impl UpdateRule for AdamW {
             beta2: self.beta2,
             weight_decay: numbers.weight_decay,
             epsilon: self.epsilon,
+            gradient_factor: numbers.gradient_factor,
         };
         for place in sparse {
             let of_table = [0, 1, 2].map(|slot: usize| &state[slot][place]);
             adamw_rows(&parameters[place], &gradients[place], of_table, &step)?;
         }
-        fused_adamw(&pick(parameters), &pick(gradients), &mut moments, &step)
+        let (parameters, gradients) = (pick(parameters), pick(gradients));
+        if parameters.iter().all(supports_adamw) {
+            adamw(&parameters, &gradients, &moments, &step)
+        } else {
+            fused_adamw(&parameters, &gradients, &mut moments, &step)
+        }
     }
 }

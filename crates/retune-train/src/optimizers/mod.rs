@@ -15,6 +15,7 @@ mod sgd;
 use std::fmt::Debug;
 
 use retune_torch::TorchError;
+use retune_torch::optim::scale;
 use tch::{Device, Kind, Tensor};
 
 pub use adafactor::Adafactor;
@@ -32,6 +33,8 @@ pub struct UpdateNumbers {
     pub learning_rate: f64,
     /// The group's weight decay.
     pub weight_decay: f64,
+    /// What every gradient is multiplied by first, where the rule [takes it](UpdateRule::takes_factor); else 1.
+    pub gradient_factor: f64,
 }
 
 /// What one optimiser does to a list of parameters.
@@ -50,6 +53,13 @@ pub trait UpdateRule: Debug + Send {
     /// it gets a dense one.
     fn takes_sparse(&self, parameter: &Tensor) -> bool {
         let _ = parameter;
+        false
+    }
+
+    /// Whether the rule multiplies these parameters' gradients itself by what clipping asks for, which saves a pass over
+    /// them. It is asked of parameters on the processor, where the factor is known.
+    fn takes_factor(&self, parameters: &[Tensor]) -> bool {
+        let _ = parameters;
         false
     }
 
@@ -124,11 +134,17 @@ impl Optimizer {
     }
 
     /// One step; a group's members are places in `gradients`. A parameter whose gradient is undefined had no part in the
-    /// loss: it keeps its value and its state, decay included, as in `torch.optim`.
+    /// loss: it keeps its value and its state, decay included, as in `torch.optim`. The gradients are multiplied by
+    /// `factor` first, a tensor of no dimensions on their device, perhaps in place.
     ///
     /// # Errors
     /// libtorch refuses a gradient.
-    pub fn step(&mut self, gradients: &[Tensor], learning_rate: f64) -> Result<(), TorchError> {
+    pub fn step(
+        &mut self,
+        gradients: &[Tensor],
+        factor: Option<&Tensor>,
+        learning_rate: f64,
+    ) -> Result<(), TorchError> {
         let _no_grad = tch::no_grad_guard();
         self.to_training();
         for Group { group, state, .. } in &self.groups {
@@ -145,8 +161,24 @@ impl Optimizer {
             };
             let own: Vec<Tensor> = present.iter().map(own).collect();
             let state: Vec<Vec<Tensor>> = state.iter().map(|slot| pick(slot)).collect();
-            let numbers = UpdateNumbers { learning_rate: learning_rate * group.rate, weight_decay: group.weight_decay };
-            self.rule.update(&pick(&group.parameters), &own, &state, &numbers)?;
+            let parameters = pick(&group.parameters);
+            let is_here = |tensor: &Tensor| tensor.device() == Device::Cpu;
+            let gradient_factor = match factor {
+                None => 1.0,
+                Some(factor) if parameters.iter().all(is_here) && self.rule.takes_factor(&parameters) => {
+                    factor.double_value(&[])
+                }
+                Some(factor) => {
+                    scale(&own.iter().map(numbers_of).collect::<Vec<_>>(), factor)?;
+                    1.0
+                }
+            };
+            let numbers = UpdateNumbers {
+                learning_rate: learning_rate * group.rate,
+                weight_decay: group.weight_decay,
+                gradient_factor,
+            };
+            self.rule.update(&parameters, &own, &state, &numbers)?;
         }
         Ok(())
     }
@@ -222,6 +254,15 @@ fn set(number: &Tensor, value: f64) {
     let _ = number.shallow_clone().fill_(value);
 }
 
+pub(crate) fn is_sparse(gradient: &Tensor) -> bool {
+    gradient.defined() && gradient.is_sparse()
+}
+
+/// A gradient's own numbers: of a sparse one, which is coalesced, those of its rows.
+pub(crate) fn numbers_of(gradient: &Tensor) -> Tensor {
+    if is_sparse(gradient) { gradient.internal_values() } else { gradient.shallow_clone() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,7 +292,7 @@ mod tests {
             let parameters = two_weights();
             let mut optimizer = Optimizer::new(rule, all(&parameters, 0.5));
             let before: Vec<_> = optimizer.state().into_iter().map(|(name, tensor)| (name, tensor.copy())).collect();
-            optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::new()], 0.1)?;
+            optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::new()], None, 0.1)?;
             let values: Vec<f64> = parameters.iter().map(|(_, tensor)| tensor.double_value(&[0])).collect();
             assert!(values[0] < 0.96 && values[1] == 2.0, "{what}: {values:?}");
             for ((name, old), (_, new)) in before.iter().zip(optimizer.state()) {
@@ -285,7 +326,7 @@ mod tests {
                     if sparse {
                         dense = dense.to_sparse_sparse_dim(1).coalesce();
                     }
-                    optimizer.step(&[dense, &other * 0.5], 0.01)?;
+                    optimizer.step(&[dense, &other * 0.5], None, 0.01)?;
                 }
                 Ok(parameters[0].1.shallow_clone())
             };
@@ -297,11 +338,48 @@ mod tests {
     }
 
     #[test]
+    fn a_factor_is_that_of_the_gradients() -> Result<(), TorchError> {
+        let options = (Kind::Float, Device::Cpu);
+        let rules: [fn() -> Box<dyn UpdateRule>; 5] = [
+            || Box::new(AdamW::default()),
+            || Box::new(Sgd { momentum: 0.9, ..Sgd::default() }),
+            || Box::new(Adafactor::default()),
+            || Box::new(Lion::default()),
+            || Box::new(ScheduleFreeAdamW::default()),
+        ];
+        let start = [Tensor::randn([50, 6], options), Tensor::randn([3, 2], options)];
+        let factor = Tensor::from(0.3f32);
+        for rule in rules {
+            let moved = |scaled_before: bool| -> Result<Vec<Tensor>, TorchError> {
+                let parameters = [("table.weight", start[0].copy()), ("other.weight", start[1].copy())]
+                    .map(|(name, tensor)| (name.to_owned(), tensor));
+                let mut optimizer = Optimizer::new(rule(), all(&parameters, 0.1));
+                for step in 1..=5 {
+                    let mut gradients = [&start[0] * step, &start[1] * (0.5 * step as f64)];
+                    let _ = gradients[0].narrow(0, 7, 40).zero_();
+                    let factor = if scaled_before {
+                        gradients = gradients.map(|gradient| gradient * &factor);
+                        None
+                    } else {
+                        Some(&factor)
+                    };
+                    let [table, other] = gradients;
+                    optimizer.step(&[table.to_sparse_sparse_dim(1).coalesce(), other], factor, 0.01)?;
+                }
+                Ok(parameters.map(|(_, tensor)| tensor).into())
+            };
+            let (before, inside) = (moved(true)?, moved(false)?);
+            assert!(before.iter().zip(&inside).all(|(before, inside)| before.equal(inside)), "{:?}", rule());
+        }
+        Ok(())
+    }
+
+    #[test]
     fn evaluation_leaves_no_trace() -> Result<(), TorchError> {
         let parameters = two_weights();
         let mut optimizer = Optimizer::new(Box::new(ScheduleFreeAdamW::default()), all(&parameters, 0.0));
         for step in 0..3 {
-            optimizer.step(&[Tensor::from_slice(&[0.3 * f64::from(step)]), Tensor::from_slice(&[-1.0])], 0.1)?;
+            optimizer.step(&[Tensor::from_slice(&[0.3 * f64::from(step)]), Tensor::from_slice(&[-1.0])], None, 0.1)?;
         }
         let training: Vec<Tensor> = parameters.iter().map(|(_, tensor)| tensor.copy()).collect();
         optimizer.to_evaluation()?;

@@ -54,7 +54,7 @@ impl UpdateRule for Sgd {
         numbers: &UpdateNumbers,
     ) -> Result<(), TorchError> {
         let [buffers, steps] = state else { unreachable!("two slots") };
-        let UpdateNumbers { learning_rate, weight_decay } = *numbers;
+        let UpdateNumbers { learning_rate, weight_decay, .. } = *numbers;
         for (((parameter, gradient), buffer), step) in parameters.iter().zip(gradients).zip(buffers).zip(steps) {
             let mut direction = gradient.shallow_clone();
             match self.weight_decay {
