@@ -26,8 +26,8 @@ pub fn keep_freed() {
 
 /// Has oneDNN keep no kernel, and not 1,024 of them. It compiles one for each number of tokens, so that of batches of packed
 /// sequences few are ever used again, but each lies in the middle of what was free: the next large block finds no room, and the
-/// process grows. A compilation takes a tenth of a millisecond (docs/performance.md). For products in float32, which are not
-/// oneDNN's; those in half precision are, and take longer to compile.
+/// process grows. A compilation takes a tenth of a millisecond (docs/performance.md). For a precision whose products are not
+/// oneDNN's: those take longer to compile.
 ///
 /// To be called before anything is computed and while the process has one thread; where it has more, or the environment says how
 /// many kernels are kept, it does nothing.

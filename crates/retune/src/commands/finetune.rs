@@ -10,11 +10,11 @@ use clap::parser::ValueSource;
 use retune_data::{TokenCache, rows_kept};
 use retune_hub::{Environment, ModelFiles, ModelRequest, Origin, resolve_model};
 use retune_models::LoadReport;
-use retune_recipe::{DataPlan, Plan, Precision, keys};
+use retune_recipe::{DataPlan, Plan, keys};
 use retune_train::tasks::form_of;
 use retune_train::{
     DataRecord, Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, choose_products,
-    device_name, resolve_device, with_task,
+    device_name, keep_no_kernels_for, resolve_device, with_task,
 };
 use serde_json::Value;
 
@@ -70,9 +70,7 @@ pub fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
 }
 
 fn start(plan: Plan, start: Start, pause: Option<u64>, terminal: Terminal) -> anyhow::Result<ExitCode> {
-    if plan.run.precision == Precision::Fp32 {
-        retune_torch::memory::keep_no_kernels();
-    }
+    keep_no_kernels_for(plan.run.precision);
     match plan.few_shot.pairs {
         Some(_) => few_shot::train(plan, start, pause, terminal),
         None => with_task!(plan.task.kind, train(plan, start, pause, terminal)),
