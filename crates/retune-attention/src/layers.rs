@@ -47,6 +47,10 @@ impl Linear {
     }
 
     /// `x Wᵀ + b`, whatever adapter stands beside it: `x` is `[…, in]`; the result is `[…, out]`.
+    ///
+    /// In float32 on a processor with AVX2 or AVX-512, and under autocast to bfloat16 on one with `AVX512_BF16` but no AMX,
+    /// a row's result is the same to the bit whatever other rows there are and however many threads compute; so are
+    /// the gradients of `x` and `W` on any number of threads.
     pub fn plain(&self, x: &Tensor) -> Tensor {
         affine(x, &self.weight, self.bias.as_ref())
     }
