@@ -25,6 +25,7 @@ use crate::real::Stored;
 pub(super) const VECTORS: usize = 2;
 /// The numbers in a row of the widest tile.
 const WIDEST: usize = 32;
+
 /// The rows and columns of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -98,9 +99,6 @@ pub(super) trait Arithmetic: Copy + Send + Sync {
 
     /// The sums, and the factors' products.
     fn add<S: Simd>(self, simd: S, left: S::f32s, right: S::f32s, sums: S::f32s) -> S::f32s;
-
-    /// Writes as many of the sums as there are numbers, rounded.
-    fn round<S: Simd>(self, simd: S, sums: S::f32s, to: &mut [bf16]);
 }
 
 /// Factors are numbers, and each product is added with one rounding.
@@ -116,13 +114,6 @@ impl Arithmetic for Single {
     fn add<S: Simd>(self, simd: S, left: S::f32s, right: S::f32s, sums: S::f32s) -> S::f32s {
         simd.mul_add_f32s(left, right, sums)
     }
-
-    #[inline(always)]
-    fn round<S: Simd>(self, simd: S, sums: S::f32s, to: &mut [bf16]) {
-        let mut wide = [0.0; WIDEST];
-        simd.partial_store_f32s(&mut wide[..S::F32_LANES], sums);
-        to.iter_mut().zip(&wide).for_each(|(to, wide)| *to = bf16::narrow(*wide));
-    }
 }
 
 /// Factors are pairs of numbers.
@@ -136,34 +127,25 @@ impl Arithmetic for PairProducts {
         // It dispatches to vectors of this size alone.
         cast(self.add(cast(left), cast(right), cast(sums)))
     }
-
-    #[inline(always)]
-    fn round<S: Simd>(self, _: S, sums: S::f32s, to: &mut [bf16]) {
-        let rounded = self.round(cast(sums));
-        match to.first_chunk_mut() {
-            Some(to) => *to = rounded,
-            None => to.copy_from_slice(&rounded[..to.len()]),
-        }
-    }
 }
 
-/// Numbers that sums are written as.
-pub(super) trait Written: Element {
+/// Numbers that sums of this arithmetic are written as.
+pub(super) trait Written<A>: Element {
     /// As many as there are, of vectors side by side; zeros where there are no more.
     fn read<S: Simd>(simd: S, numbers: &[Self]) -> [S::f32s; VECTORS];
 
     /// As many as there are.
-    fn write<S: Simd, A: Arithmetic>(simd: S, arithmetic: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]);
+    fn write<S: Simd>(simd: S, arithmetic: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]);
 }
 
-impl Written for f32 {
+impl<A: Arithmetic> Written<A> for f32 {
     #[inline(always)]
     fn read<S: Simd>(simd: S, numbers: &[Self]) -> [S::f32s; VECTORS] {
         vectors(simd, numbers)
     }
 
     #[inline(always)]
-    fn write<S: Simd, A: Arithmetic>(simd: S, _: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]) {
+    fn write<S: Simd>(simd: S, _: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]) {
         match S::as_mut_simd_f32s(numbers) {
             (whole, []) if whole.len() == VECTORS => whole.copy_from_slice(&sums),
             // The last panel may be less wide.
@@ -176,7 +158,7 @@ impl Written for f32 {
     }
 }
 
-impl Written for bf16 {
+impl Written<PairProducts> for bf16 {
     #[inline(always)]
     fn read<S: Simd>(simd: S, numbers: &[Self]) -> [S::f32s; VECTORS] {
         let mut wide = [0.0; WIDEST];
@@ -185,11 +167,14 @@ impl Written for bf16 {
     }
 
     #[inline(always)]
-    fn write<S: Simd, A: Arithmetic>(simd: S, arithmetic: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]) {
+    fn write<S: Simd>(_: S, pairs: PairProducts, sums: [S::f32s; VECTORS], numbers: &mut [Self]) {
         for v in 0..VECTORS {
             let end = numbers.len().min((v + 1) * S::F32_LANES);
-            if let Some(part) = numbers.get_mut(v * S::F32_LANES..end) {
-                arithmetic.round(simd, sums[v], part);
+            let Some(part) = numbers.get_mut(v * S::F32_LANES..end) else { return };
+            let rounded = pairs.round(cast(sums[v]));
+            match part.first_chunk_mut() {
+                Some(whole) => *whole = rounded,
+                None => part.copy_from_slice(&rounded[..part.len()]),
             }
         }
     }
@@ -298,7 +283,7 @@ impl<const R: usize> Tile for &[[Factor; R]] {
     }
 }
 
-impl<A: Arithmetic, L: Left, N: Written> WithSimd for Multiply<'_, A, L, N> {
+impl<A: Arithmetic, L: Left, N: Written<A>> WithSimd for Multiply<'_, A, L, N> {
     type Output = ();
 
     #[inline(always)]
@@ -311,7 +296,7 @@ impl<A: Arithmetic, L: Left, N: Written> WithSimd for Multiply<'_, A, L, N> {
     }
 }
 
-impl<A: Arithmetic, L: Left, N: Written> Multiply<'_, A, L, N> {
+impl<A: Arithmetic, L: Left, N: Written<A>> Multiply<'_, A, L, N> {
     #[inline(always)]
     fn run<S: Simd, const R: usize>(self, simd: S) {
         let Panels { factors, sum, columns, ref stretches } = self.right;
@@ -379,7 +364,7 @@ fn sums<S: Simd, A: Arithmetic, L: Left, const R: usize>(
 
 /// Adds a row's sums to what was there before.
 #[inline(always)]
-fn store<S: Simd, A: Arithmetic, N: Written>(
+fn store<S: Simd, A: Arithmetic, N: Written<A>>(
     simd: S,
     arithmetic: A,
     sums: [S::f32s; VECTORS],

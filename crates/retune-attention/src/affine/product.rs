@@ -22,7 +22,7 @@ pub(super) struct Product<A> {
 
 impl<A: Arithmetic> Product<A> {
     /// `left · right + bias`, of a left matrix that lies row by row, each as long as the right one is deep.
-    pub fn of_rows<N: Written>(
+    pub fn of_rows<N: Written<A>>(
         &self,
         size: &[i64],
         left: &[Factor],
@@ -46,7 +46,13 @@ impl<A: Arithmetic> Product<A> {
     }
 
     /// `leftᵀ · right`, of a left matrix that has so many columns, and as many rows as the right one.
-    pub fn of_columns<N: Written>(&self, size: &[i64], left: &[Factor], columns: usize, right: &Right<'_>) -> Tensor {
+    pub fn of_columns<N: Written<A>>(
+        &self,
+        size: &[i64],
+        left: &[Factor],
+        columns: usize,
+        right: &Right<'_>,
+    ) -> Tensor {
         self.in_rounds(size, columns, right, &|own, panels, out: &mut [N]| {
             let span = panels.sum.span(&panels.stretches);
             let padded = own.len().next_multiple_of(self.shape.rows);
@@ -59,7 +65,7 @@ impl<A: Arithmetic> Product<A> {
     }
 
     /// Calls `work` for every round of the sum with its panels, and for every block of the product's rows with these.
-    fn in_rounds<N: Written>(
+    fn in_rounds<N: Written<A>>(
         &self,
         size: &[i64],
         rows: usize,
