@@ -267,6 +267,14 @@ pub(crate) fn numbers_of(gradient: &Tensor) -> Tensor {
 mod tests {
     use super::*;
 
+    const RULES: [fn() -> Box<dyn UpdateRule>; 5] = [
+        || Box::new(AdamW::default()),
+        || Box::new(Sgd { momentum: 0.9, ..Sgd::default() }),
+        || Box::new(Adafactor::default()),
+        || Box::new(Lion::default()),
+        || Box::new(ScheduleFreeAdamW::default()),
+    ];
+
     fn two_weights() -> Vec<(String, Tensor)> {
         [("a.weight", 1.0), ("b.weight", 2.0)]
             .map(|(name, value)| (name.to_owned(), Tensor::from_slice(&[value])))
@@ -280,14 +288,7 @@ mod tests {
 
     #[test]
     fn a_parameter_without_a_gradient_stays() -> Result<(), TorchError> {
-        let rules: [Box<dyn UpdateRule>; 5] = [
-            Box::new(AdamW::default()),
-            Box::new(Sgd { momentum: 0.9, ..Sgd::default() }),
-            Box::new(Adafactor::default()),
-            Box::new(Lion::default()),
-            Box::new(ScheduleFreeAdamW::default()),
-        ];
-        for rule in rules {
+        for rule in RULES.map(|rule| rule()) {
             let what = format!("{rule:?}");
             let parameters = two_weights();
             let mut optimizer = Optimizer::new(rule, all(&parameters, 0.5));
@@ -305,15 +306,8 @@ mod tests {
     #[test]
     fn a_sparse_gradient_is_the_dense_one() -> Result<(), TorchError> {
         let options = (Kind::Float, Device::Cpu);
-        let rules: [fn() -> Box<dyn UpdateRule>; 5] = [
-            || Box::new(AdamW::default()),
-            || Box::new(Sgd { momentum: 0.9, ..Sgd::default() }),
-            || Box::new(Adafactor::default()),
-            || Box::new(Lion::default()),
-            || Box::new(ScheduleFreeAdamW::default()),
-        ];
         let (start, other) = (Tensor::randn([50, 6], options), Tensor::randn([3, 2], options));
-        for rule in rules {
+        for rule in RULES {
             let moved = |sparse: bool| -> Result<Tensor, TorchError> {
                 let parameters = [("table.weight", start.copy()), ("other.weight", other.copy())]
                     .map(|(name, tensor)| (name.to_owned(), tensor));
@@ -340,16 +334,9 @@ mod tests {
     #[test]
     fn a_factor_is_that_of_the_gradients() -> Result<(), TorchError> {
         let options = (Kind::Float, Device::Cpu);
-        let rules: [fn() -> Box<dyn UpdateRule>; 5] = [
-            || Box::new(AdamW::default()),
-            || Box::new(Sgd { momentum: 0.9, ..Sgd::default() }),
-            || Box::new(Adafactor::default()),
-            || Box::new(Lion::default()),
-            || Box::new(ScheduleFreeAdamW::default()),
-        ];
         let start = [Tensor::randn([50, 6], options), Tensor::randn([3, 2], options)];
         let factor = Tensor::from(0.3f32);
-        for rule in rules {
+        for rule in RULES {
             let moved = |scaled_before: bool| -> Result<Vec<Tensor>, TorchError> {
                 let parameters = [("table.weight", start[0].copy()), ("other.weight", start[1].copy())]
                     .map(|(name, tensor)| (name.to_owned(), tensor));
