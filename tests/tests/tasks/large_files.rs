@@ -33,6 +33,35 @@ fn every_task_says_of_many_rows_what_it_says_of_few() -> Result<()> {
     Ok(())
 }
 
+/// What is said of a row does not depend on the rows that are computed beside it, to the last digit.
+#[test]
+fn a_row_is_told_the_same_in_any_batch() -> Result<()> {
+    if !has_kernels() {
+        eprintln!("skipped: a processor without AVX2, where libtorch computes linear layers");
+        return Ok(());
+    }
+    for lesson in lessons::all() {
+        let work = Work::new(lesson)?;
+        work.trains("out", &[])?;
+        let says = |size: &str| work.predict(&["--json", "--file", "dev.jsonl", "--batch-size", size], "");
+        let alone = says("1")?.stdout;
+        assert!(!alone.is_empty());
+        for size in ["3", "64"] {
+            let together = says(size)?.stdout;
+            assert!(together == alone, "{}, {size} rows in a batch", work.lesson.kind);
+        }
+    }
+    Ok(())
+}
+
+/// Whether linear layers and attention are computed by kernels of our own.
+fn has_kernels() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 #[test]
 fn tables_of_many_rows_are_whole() -> Result<()> {
     let work = Work::new(lessons::classification())?;

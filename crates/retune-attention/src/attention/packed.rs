@@ -34,10 +34,12 @@ pub fn supports(q: &Tensor, pairing: &Pairing<'_>) -> bool {
 }
 
 /// Whether it is the one to take: libtorch's kernels have no dropout on the processor, and with it compute every step
-/// apart, for each group of equal lengths; without it they are the faster ones, unless they have many small groups to
-/// compute (docs/performance.md).
+/// apart, for each group of equal lengths. In training without it they are the faster ones, for their backward pass,
+/// unless they have many small groups to compute. In evaluation this one is as fast or faster (docs/performance.md),
+/// and what a sequence gets does not depend on the batch that it is in; of half the precision libtorch's are faster yet.
 pub fn is_preferred(q: &Tensor, pairing: &Pairing<'_>, attention: &Attention, mode: Mode) -> bool {
-    supports(q, pairing) && (attention.dropout_in(mode) > 0.0 || is_scattered(q, pairing))
+    let evaluates = !mode.is_train() && q.kind() != Kind::BFloat16;
+    supports(q, pairing) && (attention.dropout_in(mode) > 0.0 || evaluates || is_scattered(q, pairing))
 }
 
 /// Whether sequences are short and few of a length: a handful of each, of at most 64 tokens on average. Of half the
