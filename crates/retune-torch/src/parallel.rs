@@ -1,5 +1,6 @@
 //! Work in parallel on libtorch's own threads, so that no second pool competes with them for the cores.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -83,6 +84,98 @@ pub fn for_each_block_of_two<A: Send, B: Send, const N: usize, const M: usize>(
     for_each_part(threads, 1, &take)
 }
 
+/// A matrix row by row, cut into rectangles: those between two rows, and two columns, at which it is cut.
+#[derive(Debug)]
+pub struct Grid<'a, T> {
+    /// All rows end to end.
+    pub numbers: &'a mut [T],
+    /// Where it is cut between rows: not falling, from 0 to the number of rows.
+    pub rows: &'a [usize],
+    /// Where it is cut between columns: not falling, from 0 to the number of columns.
+    pub columns: &'a [usize],
+}
+
+/// Some columns of some rows of a matrix.
+#[derive(Debug)]
+pub struct Rectangle<'a, T> {
+    start: *mut T,
+    /// From one row to the next.
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    own: PhantomData<&'a mut [T]>,
+}
+
+impl<T> Rectangle<'_, T> {
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many numbers each row has.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The numbers of a row.
+    ///
+    /// # Panics
+    /// There is no such row.
+    #[inline(always)]
+    pub fn row(&mut self, row: usize) -> &mut [T] {
+        assert!(row < self.rows, "a row of the rectangle");
+        // SAFETY: the row lies in the rectangle, whose numbers are this one's alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) }
+    }
+}
+
+/// Calls `work` once for every rectangle, with its place among those of its rows and of its columns, in parallel and as
+/// [`for_each_block`] does: rectangles of the same rows come one after another.
+///
+/// # Errors
+/// libtorch refuses.
+///
+/// # Panics
+/// The cuts are none of this matrix.
+pub fn for_each_rectangle<T: Send>(
+    grid: Grid<'_, T>,
+    work: &(dyn Fn(usize, usize, Rectangle<'_, T>) + Sync),
+) -> Result<(), TorchError> {
+    /// A pointer that threads share.
+    struct Shared<T>(*mut T);
+    // SAFETY: threads write into rectangles that do not overlap, of numbers that may be sent to them.
+    unsafe impl<T: Send> Sync for Shared<T> {}
+    impl<T> Shared<T> {
+        fn get(&self) -> *mut T {
+            self.0
+        }
+    }
+
+    let Grid { numbers, rows, columns } = grid;
+    let cuts_up = |cuts: &[usize]| cuts.is_sorted() && cuts.first() == Some(&0);
+    let (height, width) = (rows.last().copied().unwrap_or(0), columns.last().copied().unwrap_or(0));
+    assert!(
+        cuts_up(rows) && cuts_up(columns) && height * width == numbers.len(),
+        "a matrix of {} numbers, cut at rows {rows:?} and columns {columns:?}",
+        numbers.len()
+    );
+    let across = columns.len() - 1;
+    let count = (rows.len() - 1) * across;
+    let start = Shared(numbers.as_mut_ptr());
+    let left = AtomicUsize::new(count);
+    let take = |_: Range<usize>| {
+        while let Ok(index) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            let (i, j) = ((index - 1) / across, (index - 1) % across);
+            // SAFETY: the cuts rise inside the matrix, so that the rectangle begins in it or at its end.
+            let start = unsafe { start.get().add(rows[i] * width + columns[j]) };
+            let (rows, columns) = (rows[i + 1] - rows[i], columns[j + 1] - columns[j]);
+            work(i, j, Rectangle { start, stride: width, rows, columns, own: PhantomData });
+        }
+    };
+    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).min(count);
+    for_each_part(threads, 1, &take)
+}
+
 /// `each(places, f)` is `places.map(f)` by reference.
 fn each<'p, P, B, const N: usize>(places: &'p [P; N], block: impl Fn(&'p P) -> B) -> [B; N] {
     places.each_ref().map(block)
@@ -135,6 +228,38 @@ mod tests {
         .unwrap();
         assert_eq!(a, [1, 1, 1, 3, 3, 3, 3, 3, 3, 3]);
         assert_eq!(b, [10, 20, 30, 30]);
+    }
+
+    #[test]
+    fn rectangles_are_written_apart() {
+        let mut numbers = vec![0usize; 35];
+        let grid = Grid { numbers: &mut numbers, rows: &[0, 2, 2, 5], columns: &[0, 3, 7] };
+        for_each_rectangle(grid, &|i, j, mut rectangle| {
+            assert_eq!((rectangle.rows(), rectangle.columns()), ([2, 0, 3][i], [3, 4][j]));
+            for row in 0..rectangle.rows() {
+                rectangle.row(row).iter_mut().for_each(|number| *number += 10 * (i + 1) + j);
+            }
+        })
+        .unwrap();
+        let row = |i: usize| [[10 * i; 3].as_slice(), &[10 * i + 1; 4]].concat();
+        assert_eq!(numbers, [row(1), row(1), row(3), row(3), row(3)].concat());
+        for_each_rectangle(Grid { numbers: &mut [0; 0], rows: &[0], columns: &[0, 3] }, &|_, _, _| unreachable!())
+            .unwrap();
+    }
+
+    #[test]
+    #[should_panic(expected = "cut at rows [0, 3] and columns [0, 2]")]
+    fn cuts_of_another_matrix_are_a_bug() {
+        let _ = for_each_rectangle(Grid { numbers: &mut [0; 5], rows: &[0, 3], columns: &[0, 2] }, &|_, _, _| ());
+    }
+
+    #[test]
+    #[should_panic(expected = "a row of the rectangle")]
+    fn there_is_no_row_beyond() {
+        let mut numbers = [0; 6];
+        let mut rectangle =
+            Rectangle { start: numbers.as_mut_ptr(), stride: 2, rows: 2, columns: 2, own: PhantomData::<&mut [i32]> };
+        let _ = rectangle.row(2);
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! and are only moved.
 //!
 //! The blocks are those of the BLIS library (Van Zee and van de Geijn 2015, <https://doi.org/10.1145/2764454>): panels of
-//! the right matrix lie in memory in the order in which they are read, and a tile of a few rows of the left one passes
-//! over them.
+//! the right matrix lie in memory in the order in which they are read, and tiles of a few rows of the left one pass over
+//! them.
 #![allow(clippy::needless_range_loop, reason = "loops of a constant length over several arrays, which are unrolled")]
 
 use std::ops::Range;
@@ -17,14 +17,13 @@ use std::ops::Range;
 use half::bf16;
 use pulp::{Simd, WithSimd, cast};
 use retune_torch::pairs::PairProducts;
+use retune_torch::parallel::Rectangle;
 use retune_torch::slices::Element;
 
 use crate::real::Stored;
 
-/// Vectors in a row of a tile.
-pub(super) const VECTORS: usize = 2;
 /// The numbers in a row of the widest tile.
-const WIDEST: usize = 32;
+const WIDEST: usize = 48;
 
 /// The rows and columns of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,16 +41,24 @@ impl Shape {
 
             #[inline(always)]
             fn with_simd<S: Simd>(self, _: S) -> Option<Shape> {
-                (S::F32_LANES >= 8).then(|| Shape { rows: rows_of::<S>(), columns: VECTORS * S::F32_LANES })
+                let (rows, vectors) = if is_wide::<S>() { WIDE } else { NARROW };
+                (S::F32_LANES >= 8).then_some(Shape { rows, columns: vectors * S::F32_LANES })
             }
         }
         arch.dispatch(Measure)
     }
 }
 
-/// As many rows as there are registers for: sums, the right vectors and the left number fill 27 of 32, or 15 of 16.
-const fn rows_of<S: Simd>() -> usize {
-    if S::F32_LANES >= 16 { 12 } else { 6 }
+/// Rows of a tile and vectors in each, where there are 32 registers: sums, the right vectors and the left number fill 28. Of
+/// the shapes of 24 sums, of which each takes a multiplication a step, this one reads 11 times a step where twelve rows
+/// of two vectors read 14.
+pub(super) const WIDE: (usize, usize) = (8, 3);
+/// Where there are 16, of which 15 are filled.
+pub(super) const NARROW: (usize, usize) = (6, 2);
+
+/// Whether vectors are such that there are 32 registers.
+pub(super) const fn is_wide<S: Simd>() -> bool {
+    S::F32_LANES >= 16
 }
 
 /// A sum of `depth` products, or pairs of them, in stretches of at most `longest`.
@@ -73,20 +80,10 @@ impl Sum {
         number * self.depth / count..(number + 1) * self.depth / count
     }
 
-    /// All of these stretches together.
-    pub fn span(self, stretches: &Range<usize>) -> Range<usize> {
-        self.stretch(stretches.start).start..self.stretch(stretches.end - 1).end
+    /// All stretches, in order.
+    pub fn all(self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.stretches()).map(move |number| self.stretch(number))
     }
-}
-
-/// Some stretches of the rows of a matrix, cut into panels of `shape.columns` columns, of which the last is filled up with
-/// zeros: for each stretch all panels, and each panel row by row.
-#[derive(Debug, Clone)]
-pub(super) struct Panels<'a> {
-    pub factors: &'a [Factor],
-    pub sum: Sum,
-    pub columns: usize,
-    pub stretches: Range<usize>,
 }
 
 /// What is multiplied: a number, or the bits of two.
@@ -103,11 +100,11 @@ pub(super) trait Arithmetic: Copy + Send + Sync {
 
 /// Factors are numbers, and each product is added with one rounding.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Single;
+pub(super) struct Single(pub pulp::Arch);
 
 impl Arithmetic for Single {
     fn dispatch<W: WithSimd>(self, work: W) -> W::Output {
-        pulp::Arch::new().dispatch(work)
+        self.0.dispatch(work)
     }
 
     #[inline(always)]
@@ -132,22 +129,22 @@ impl Arithmetic for PairProducts {
 /// Numbers that sums of this arithmetic are written as.
 pub(super) trait Written<A>: Element {
     /// As many as there are, of vectors side by side; zeros where there are no more.
-    fn read<S: Simd>(simd: S, numbers: &[Self]) -> [S::f32s; VECTORS];
+    fn read<S: Simd, const V: usize>(simd: S, numbers: &[Self]) -> [S::f32s; V];
 
     /// As many as there are.
-    fn write<S: Simd>(simd: S, arithmetic: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]);
+    fn write<S: Simd, const V: usize>(simd: S, arithmetic: A, sums: [S::f32s; V], numbers: &mut [Self]);
 }
 
 impl<A: Arithmetic> Written<A> for f32 {
     #[inline(always)]
-    fn read<S: Simd>(simd: S, numbers: &[Self]) -> [S::f32s; VECTORS] {
+    fn read<S: Simd, const V: usize>(simd: S, numbers: &[Self]) -> [S::f32s; V] {
         vectors(simd, numbers)
     }
 
     #[inline(always)]
-    fn write<S: Simd>(simd: S, _: A, sums: [S::f32s; VECTORS], numbers: &mut [Self]) {
+    fn write<S: Simd, const V: usize>(simd: S, _: A, sums: [S::f32s; V], numbers: &mut [Self]) {
         match S::as_mut_simd_f32s(numbers) {
-            (whole, []) if whole.len() == VECTORS => whole.copy_from_slice(&sums),
+            (whole, []) if whole.len() == V => whole.copy_from_slice(&sums),
             // The last panel may be less wide.
             _ => {
                 for (part, sums) in numbers.chunks_mut(S::F32_LANES).zip(sums) {
@@ -160,15 +157,15 @@ impl<A: Arithmetic> Written<A> for f32 {
 
 impl Written<PairProducts> for bf16 {
     #[inline(always)]
-    fn read<S: Simd>(simd: S, numbers: &[Self]) -> [S::f32s; VECTORS] {
+    fn read<S: Simd, const V: usize>(simd: S, numbers: &[Self]) -> [S::f32s; V] {
         let mut wide = [0.0; WIDEST];
         wide.iter_mut().zip(numbers).for_each(|(wide, number)| *wide = number.widen());
-        vectors(simd, &wide[..VECTORS * S::F32_LANES])
+        vectors(simd, &wide[..V * S::F32_LANES])
     }
 
     #[inline(always)]
-    fn write<S: Simd>(_: S, pairs: PairProducts, sums: [S::f32s; VECTORS], numbers: &mut [Self]) {
-        for v in 0..VECTORS {
+    fn write<S: Simd, const V: usize>(_: S, pairs: PairProducts, sums: [S::f32s; V], numbers: &mut [Self]) {
+        for v in 0..V {
             let end = numbers.len().min((v + 1) * S::F32_LANES);
             let Some(part) = numbers.get_mut(v * S::F32_LANES..end) else { return };
             let rounded = pairs.round(cast(sums[v]));
@@ -180,16 +177,20 @@ impl Written<PairProducts> for bf16 {
     }
 }
 
-/// Rows of the left matrix that are multiplied with all panels.
+/// Rows of the left matrix that are multiplied with one panel of the right one, in one stretch of the sum.
 #[derive(Debug)]
-pub(super) struct Multiply<'a, A, L, N> {
+pub(super) struct Multiply<'m, 'a, A, L, N> {
     pub arithmetic: A,
-    pub left: L,
-    pub right: Panels<'a>,
-    /// A number for each column that is added to the product: `right.columns` or none.
-    pub bias: Option<&'a [f32]>,
-    /// The rows' products: `right.columns` each.
-    pub out: &'a mut [N],
+    pub left: &'m L,
+    /// Some columns of the right matrix, as many as a tile has, and the last filled up with zeros: row by row.
+    pub panel: &'m [Factor],
+    /// Which rows of it.
+    pub stretch: Range<usize>,
+    /// A number for each column that is added to the product, or none.
+    pub bias: Option<&'m [f32]>,
+    /// The rows' products, of which these columns are the panel's.
+    pub out: &'m mut Rectangle<'a, N>,
+    pub columns: Range<usize>,
 }
 
 /// How a left matrix lies in memory. It has at least as many rows as a tile, of which there may be more than are asked for.
@@ -283,46 +284,40 @@ impl<const R: usize> Tile for &[[Factor; R]] {
     }
 }
 
-impl<A: Arithmetic, L: Left, N: Written<A>> WithSimd for Multiply<'_, A, L, N> {
+impl<A: Arithmetic, L: Left, N: Written<A>> WithSimd for Multiply<'_, '_, A, L, N> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if S::F32_LANES >= 16 {
-            self.run::<S, 12>(simd);
+        if is_wide::<S>() {
+            self.run::<S, { WIDE.0 }, { WIDE.1 }>(simd);
         } else {
-            self.run::<S, 6>(simd);
+            self.run::<S, { NARROW.0 }, { NARROW.1 }>(simd);
         }
     }
 }
 
-impl<A: Arithmetic, L: Left, N: Written<A>> Multiply<'_, A, L, N> {
+impl<A: Arithmetic, L: Left, N: Written<A>> Multiply<'_, '_, A, L, N> {
     #[inline(always)]
-    fn run<S: Simd, const R: usize>(self, simd: S) {
-        let Panels { factors, sum, columns, ref stretches } = self.right;
-        let width = VECTORS * S::F32_LANES;
-        let padded = columns.next_multiple_of(width);
-        let rows = self.out.len() / columns;
-        let span = sum.span(stretches);
-        for stretch in stretches.clone().map(|number| sum.stretch(number)) {
-            let panels = &factors[(stretch.start - span.start) * padded..(stretch.end - span.start) * padded];
-            for (number, panel) in panels.chunks_exact(stretch.len() * width).enumerate() {
-                let (vectors, _) = S::as_simd_f32s(panel);
-                let (panel, _) = vectors.as_chunks::<VECTORS>();
-                let start = number * width;
-                let end = (start + width).min(columns);
-                let before =
-                    if stretch.start > 0 { Before::Sum } else { Before::Bias(self.bias.map(|bias| &bias[start..end])) };
-                for row in (0..rows).step_by(R) {
-                    // Where no tile is left, the last one takes up some rows again.
-                    let first = row.min(self.left.rows() - R);
-                    let sums = sums::<S, A, L, R>(simd, self.arithmetic, &self.left, first, stretch.clone(), panel);
-                    for r in 0..R {
-                        if (row..rows).contains(&(first + r)) {
-                            let out = &mut self.out[(first + r) * columns..][start..end];
-                            store(simd, self.arithmetic, sums[r], before, out);
-                        }
-                    }
+    fn run<S: Simd, const R: usize, const V: usize>(self, simd: S) {
+        let Self { arithmetic, left, panel, stretch, bias, out, columns } = self;
+        let (vectors, _) = S::as_simd_f32s(panel);
+        let (panel, _) = vectors.as_chunks::<V>();
+        let before = if stretch.start > 0 { Before::Sum } else { Before::Bias(bias) };
+        let rows = out.rows();
+        for row in (0..rows).step_by(R) {
+            // Where no tile is left, the last one takes up some rows again.
+            let first = row.min(left.rows() - R);
+            let sums = sums::<S, A, L, R, V>(simd, arithmetic, left, first, stretch.clone(), panel);
+            if first == row && row + R <= rows {
+                for r in 0..R {
+                    store(simd, arithmetic, sums[r], before, &mut out.row(row + r)[columns.clone()]);
+                }
+                continue;
+            }
+            for r in 0..R {
+                if (row..rows).contains(&(first + r)) {
+                    store(simd, arithmetic, sums[r], before, &mut out.row(first + r)[columns.clone()]);
                 }
             }
         }
@@ -340,21 +335,24 @@ enum Before<'a> {
 
 /// The sums of one stretch, of a tile's rows and a panel's columns.
 #[inline(always)]
-fn sums<S: Simd, A: Arithmetic, L: Left, const R: usize>(
+fn sums<S: Simd, A: Arithmetic, L: Left, const R: usize, const V: usize>(
     simd: S,
     arithmetic: A,
     left: &L,
     row: usize,
     stretch: Range<usize>,
-    panel: &[[S::f32s; VECTORS]],
-) -> [[S::f32s; VECTORS]; R] {
+    panel: &[[S::f32s; V]],
+) -> [[S::f32s; V]; R] {
     let length = stretch.len();
     let left = left.tile::<R>(row, stretch.start, length);
-    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
-    for (i, right) in panel.iter().enumerate().take(length) {
+    let mut sums = [[simd.splat_f32s(0.0); V]; R];
+    // Of the left numbers' length, so that the loop has one end and no index is looked at twice.
+    let panel = &panel[..length];
+    for i in 0..length {
+        let right = &panel[i];
         for r in 0..R {
             let factor = left.spread(simd, r, i);
-            for v in 0..VECTORS {
+            for v in 0..V {
                 sums[r][v] = arithmetic.add(simd, factor, right[v], sums[r][v]);
             }
         }
@@ -364,29 +362,33 @@ fn sums<S: Simd, A: Arithmetic, L: Left, const R: usize>(
 
 /// Adds a row's sums to what was there before.
 #[inline(always)]
-fn store<S: Simd, A: Arithmetic, N: Written<A>>(
+fn store<S: Simd, A: Arithmetic, N: Written<A>, const V: usize>(
     simd: S,
     arithmetic: A,
-    sums: [S::f32s; VECTORS],
+    sums: [S::f32s; V],
     before: Before<'_>,
     out: &mut [N],
 ) {
     let before = match before {
         Before::Sum => N::read(simd, out),
         Before::Bias(Some(bias)) => vectors(simd, bias),
-        Before::Bias(None) => [simd.splat_f32s(0.0); VECTORS],
+        Before::Bias(None) => [simd.splat_f32s(0.0); V],
     };
-    N::write(simd, arithmetic, std::array::from_fn(|v| simd.add_f32s(before[v], sums[v])), out);
+    let mut all = [simd.splat_f32s(0.0); V];
+    for v in 0..V {
+        all[v] = simd.add_f32s(before[v], sums[v]);
+    }
+    N::write(simd, arithmetic, all, out);
 }
 
 /// Numbers side by side, and zeros where there are no more.
 #[inline(always)]
-pub(super) fn vectors<S: Simd>(simd: S, numbers: &[f32]) -> [S::f32s; VECTORS] {
-    match S::as_simd_f32s(numbers) {
-        (&[first, second], []) => [first, second],
-        _ => {
-            let mut parts = numbers.chunks(S::F32_LANES);
-            std::array::from_fn(|_| simd.partial_load_f32s(parts.next().unwrap_or_default()))
-        }
+pub(super) fn vectors<S: Simd, const V: usize>(simd: S, numbers: &[f32]) -> [S::f32s; V] {
+    if let (whole, []) = S::as_simd_f32s(numbers)
+        && let Some(whole) = whole.as_array()
+    {
+        return *whole;
     }
+    let mut parts = numbers.chunks(S::F32_LANES);
+    std::array::from_fn(|_| simd.partial_load_f32s(parts.next().unwrap_or_default()))
 }

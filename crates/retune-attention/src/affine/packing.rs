@@ -5,7 +5,7 @@ use std::ops::Range;
 use half::bf16;
 use pulp::Simd;
 
-use super::kernel::{Factor, Shape, VECTORS, vectors};
+use super::kernel::{Arithmetic, Factor, NARROW, Shape, WIDE, is_wide};
 
 /// A right matrix of `depth` rows and so many columns, as it lies in memory.
 pub(super) struct Right<'a> {
@@ -25,82 +25,99 @@ pub(super) enum By {
 }
 
 impl Right<'_> {
-    /// One panel, row by row: the columns from `start` on, as many as a panel has, in these rows. Of columns that are not
-    /// there, zeros.
-    pub fn fill(&self, panel: &mut [Factor], rows: Range<usize>, start: usize, shape: Shape) {
-        let there = (self.columns - start).min(shape.columns);
+    /// How many columns are best laid out at a time: of what lies row by row long pieces of each, so that memory is read in
+    /// its order; else a panel, which then is in the first cache when it is multiplied.
+    pub fn at_once(&self, shape: Shape) -> usize {
+        match self.by {
+            By::Rows => 8 * shape.columns,
+            By::Columns => shape.columns,
+        }
+    }
+
+    /// These columns of these rows in panels of as many as the processor's tile has, each panel row by row, and the last
+    /// filled up with zeros.
+    pub fn fill<A: Arithmetic>(
+        &self,
+        panels: &mut [Factor],
+        rows: Range<usize>,
+        columns: Range<usize>,
+        (arithmetic, shape): (A, Shape),
+    ) {
         match self.by {
             By::Rows => {
-                let rows = &self.factors[rows.start * self.columns..];
-                pulp::Arch::new().dispatch(Slices { rows, length: self.columns, own: start..start + there, to: panel });
+                let length = self.columns;
+                let rows = &self.factors[rows.start * length..rows.end * length];
+                arithmetic.dispatch(Cut { rows, length, own: columns, into: Into::Panels, to: panels });
             }
             By::Columns => {
-                if there < shape.columns {
-                    panel.fill(0.0);
+                let starts = columns.clone().step_by(shape.columns);
+                for (panel, start) in panels.chunks_exact_mut(rows.len() * shape.columns).zip(starts) {
+                    let end = columns.end.min(start + shape.columns);
+                    if end < start + shape.columns {
+                        panel.fill(0.0);
+                    }
+                    let columns = &self.factors[start * self.depth..end * self.depth];
+                    transpose(columns, self.depth, rows.clone(), panel, shape.columns);
                 }
-                let columns = &self.factors[start * self.depth..(start + there) * self.depth];
-                transpose(columns, self.depth, rows, panel, shape.columns);
             }
         }
     }
 }
 
-/// Factors `own` of every row, of `length` each, one after the other: as many as fill a panel's row, or there are, and
-/// zeros.
-struct Slices<'a> {
-    rows: &'a [Factor],
-    length: usize,
-    own: Range<usize>,
-    to: &'a mut [Factor],
-}
-
-impl pulp::WithSimd for Slices<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let (to, _) = S::as_mut_simd_f32s(self.to);
-        let (to, _) = to.as_chunks_mut::<VECTORS>();
-        for (to, row) in to.iter_mut().zip(self.rows.chunks_exact(self.length)) {
-            *to = vectors(simd, &row[self.own.clone()]);
-        }
-    }
-}
-
-/// These rows of a left matrix that is read by columns, and of its columns those from `own.start` on: in tiles of as many
-/// as the processor's, each tile row by row, and the last filled up with zeros.
-pub(super) struct Columns<'a> {
-    pub left: &'a [Factor],
-    pub columns: usize,
+/// Columns `own` of a matrix, whose rows are of `length` factors each, cut into panels or tiles: each row by row, and the
+/// last filled up with zeros.
+pub(super) struct Cut<'a> {
+    pub rows: &'a [Factor],
+    pub length: usize,
     pub own: Range<usize>,
-    pub rows: Range<usize>,
+    pub into: Into,
     pub to: &'a mut [Factor],
 }
 
-impl pulp::WithSimd for Columns<'_> {
+/// How wide the parts are.
+#[derive(Clone, Copy)]
+pub(super) enum Into {
+    /// As many columns as a tile has: of a right matrix.
+    Panels,
+    /// As many as it has rows: of a left matrix that is read by columns.
+    Tiles,
+}
+
+impl pulp::WithSimd for Cut<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        if S::F32_LANES >= 16 { self.copy::<12>() } else { self.copy::<6>() }
+        match (self.into, is_wide::<S>()) {
+            (Into::Panels, true) => self.copy::<48>(),
+            (Into::Panels, false) => self.copy::<16>(),
+            (Into::Tiles, true) => self.copy::<{ WIDE.0 }>(),
+            (Into::Tiles, false) => self.copy::<{ NARROW.0 }>(),
+        }
     }
 }
 
-impl Columns<'_> {
+impl Cut<'_> {
     #[inline(always)]
-    fn copy<const R: usize>(self) {
-        let length = self.rows.len();
-        let rows = self.left.chunks_exact(self.columns).skip(self.rows.start).take(length);
-        let (to, _) = self.to.as_chunks_mut::<R>();
-        for (i, row) in rows.enumerate() {
-            let (whole, rest) = row[self.own.clone()].as_chunks::<R>();
-            for (tile, part) in whole.iter().enumerate() {
-                to[tile * length + i] = *part;
-            }
-            if !rest.is_empty() {
-                let place = &mut to[whole.len() * length + i];
-                place[..rest.len()].copy_from_slice(rest);
-                place[rest.len()..].fill(0.0);
+    fn copy<const W: usize>(self) {
+        /// Rows that are read at a time: each whole, so that memory is read in its order, and so few that they stay in the
+        /// first cache.
+        const AT_A_TIME: usize = 16;
+        let Self { rows, length, own, to, .. } = self;
+        let count = rows.len() / length;
+        let (to, _) = to.as_chunks_mut::<W>();
+        for (first, rows) in (0..count).step_by(AT_A_TIME).zip(rows.chunks(AT_A_TIME * length)) {
+            for (part, start) in own.clone().step_by(W).enumerate() {
+                let rows = rows.chunks_exact(length).map(|row| &row[start..own.end]);
+                for (to, row) in to[part * count + first..].iter_mut().zip(rows) {
+                    match row.first_chunk() {
+                        Some(whole) => *to = *whole,
+                        None => {
+                            to[..row.len()].copy_from_slice(row);
+                            to[row.len()..].fill(0.0);
+                        }
+                    }
+                }
             }
         }
     }

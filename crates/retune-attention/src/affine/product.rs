@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use half::bf16;
-use retune_torch::parallel::{Blocks, for_each_block};
+use retune_torch::parallel::{self, Grid, Rectangle, for_each_block, for_each_rectangle};
 use retune_torch::slices::{overwritten, read};
 use tch::Tensor;
 
-use super::kernel::{Arithmetic, Factor, Multiply, Panels, Rows, Shape, Sum, Tiles, Written};
-use super::packing::{Columns, PairsOfRows, Right};
+use super::kernel::{Arithmetic, Factor, Left, Multiply, Rows, Shape, Sum, Tiles, Written};
+use super::packing::{Cut, Into, PairsOfRows, Right};
 use super::{IS_PLAIN, NO_REFUSAL};
 
 /// How matrices are multiplied on this processor.
@@ -39,9 +39,12 @@ impl<A: Arithmetic> Product<A> {
         } else {
             left
         };
-        self.in_rounds(size, rows, right, &|own, panels, out: &mut [N]| {
+        let cuts = self.cuts(rows, right.columns, Blocks::OF_ROWS);
+        self.in_blocks(size, &cuts, right, |own, mut block: Block<'_, '_, A, N>| {
             let left = Rows { factors: &left[own.start * depth..own.end.max(self.shape.rows) * depth], depth };
-            self.arithmetic.dispatch(Multiply { arithmetic: self.arithmetic, left, right: panels, bias, out });
+            for stretch in block.sum.all() {
+                block.add(&left, &stretch, bias);
+            }
         })
     }
 
@@ -53,82 +56,117 @@ impl<A: Arithmetic> Product<A> {
         columns: usize,
         right: &Right<'_>,
     ) -> Tensor {
-        self.in_rounds(size, columns, right, &|own, panels, out: &mut [N]| {
-            let span = panels.sum.span(&panels.stretches);
+        let cuts = self.cuts(columns, right.columns, Blocks::OF_COLUMNS);
+        self.in_blocks(size, &cuts, right, |own, mut block: Block<'_, '_, A, N>| {
             let padded = own.len().next_multiple_of(self.shape.rows);
-            let tiles = overwritten(&[(padded * span.len()) as i64], |to: &mut [Factor]| {
-                pulp::Arch::new().dispatch(Columns { left, columns, own, rows: span.clone(), to });
-            });
-            let left = Tiles { factors: read(&tiles).expect(IS_PLAIN), span };
-            self.arithmetic.dispatch(Multiply { arithmetic: self.arithmetic, left, right: panels, bias: None, out });
-        })
-    }
-
-    /// Calls `work` for every round of the sum with its panels, and for every block of the product's rows with these.
-    fn in_rounds<N: Written<A>>(
-        &self,
-        size: &[i64],
-        rows: usize,
-        right: &Right<'_>,
-        work: &(impl Fn(Range<usize>, Panels<'_>, &mut [N]) + Sync),
-    ) -> Tensor {
-        let sum = Sum { depth: right.depth, longest: self.longest };
-        let blocks = self.blocks(rows);
-        let offsets: Vec<usize> = blocks.iter().map(|row| row * right.columns).collect();
-        overwritten(size, |out: &mut [N]| {
-            for round in rounds(sum, right.columns) {
-                let factors = self.panels(right, sum, &round);
-                let panels =
-                    Panels { factors: read(&factors).expect(IS_PLAIN), sum, columns: right.columns, stretches: round };
-                let work =
-                    |block: usize, [out]: [&mut [N]; 1]| work(blocks[block]..blocks[block + 1], panels.clone(), out);
-                for_each_block([Blocks { slice: out, offsets: &offsets }], &work).expect(NO_REFUSAL);
+            for stretch in block.sum.all() {
+                let tiles = overwritten(&[(padded * stretch.len()) as i64], |to: &mut [Factor]| {
+                    let rows = &left[stretch.start * columns..stretch.end * columns];
+                    let cut = Cut { rows, length: columns, own: own.clone(), into: Into::Tiles, to };
+                    self.arithmetic.dispatch(cut);
+                });
+                let left = Tiles { factors: read(&tiles).expect(IS_PLAIN), span: stretch.clone() };
+                block.add(&left, &stretch, None);
             }
         })
     }
 
-    /// The panels of these stretches, in a tensor's memory, which begins where a line of the cache does.
-    pub fn panels(&self, right: &Right<'_>, sum: Sum, stretches: &Range<usize>) -> Tensor {
-        let width = self.shape.columns;
-        let count = right.columns.div_ceil(width);
-        let places: Vec<(Range<usize>, usize)> = stretches
-            .clone()
-            .flat_map(|number| (0..count).map(move |panel| (sum.stretch(number), panel * width)))
-            .collect();
-        let mut offsets = vec![0];
-        offsets.extend(places.iter().scan(0, |end, (rows, _)| {
-            *end += rows.len() * width;
-            Some(*end)
-        }));
-        let length = offsets.last().copied().unwrap_or(0);
-        overwritten(&[length as i64], |panels: &mut [Factor]| {
-            let work = |place: usize, [panel]: [&mut [Factor]; 1]| {
-                let (rows, start) = &places[place];
-                right.fill(panel, rows.clone(), *start, self.shape);
+    /// Calls `work` for each block of the product, with its rows.
+    fn in_blocks<N: Written<A>>(
+        &self,
+        size: &[i64],
+        cuts: &Cuts,
+        right: &Right<'_>,
+        work: impl Fn(Range<usize>, Block<'_, '_, A, N>) + Sync,
+    ) -> Tensor {
+        let sum = Sum { depth: right.depth, longest: self.longest };
+        let longest = sum.all().map(|stretch| stretch.len()).max().unwrap_or(0);
+        overwritten(size, |out: &mut [N]| {
+            let grid = Grid { numbers: out, rows: &cuts.rows, columns: &cuts.columns };
+            let work = |i: usize, j: usize, out: Rectangle<'_, N>| {
+                // In a tensor's memory, which begins where a line of the cache does.
+                let width = out.columns().min(right.at_once(self.shape)).next_multiple_of(self.shape.columns);
+                let _ = overwritten(&[(longest * width) as i64], |panels: &mut [Factor]| {
+                    let block = Block { product: self, right, sum, first: cuts.columns[j], panels, out };
+                    work(cuts.rows[i]..cuts.rows[i + 1], block);
+                });
             };
-            for_each_block([Blocks { slice: panels, offsets: &offsets }], &work).expect(NO_REFUSAL);
+            for_each_rectangle(grid, &work).expect(NO_REFUSAL);
         })
     }
 
-    /// Where the blocks of rows begin that one thread takes at a time, and where the last ends: some tiles each, few
-    /// enough that all threads have something to do until the end. No block but an only one has less than a tile.
-    fn blocks(&self, rows: usize) -> Vec<usize> {
-        const MOST_TILES: usize = 4;
-        const BLOCKS_OF_A_THREAD: usize = 8;
+    /// Where the product is cut into blocks: some tiles and some panels each, so many that all threads have something to do
+    /// until the end. No block but an only one has fewer rows than a tile.
+    fn cuts(&self, rows: usize, columns: usize, blocks: Blocks) -> Cuts {
         let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
-        let tiles = rows.div_ceil(self.shape.rows);
-        let of_a_block = (tiles / (threads * BLOCKS_OF_A_THREAD)).clamp(1, MOST_TILES) * self.shape.rows;
-        let starts = (0..rows).step_by(of_a_block).filter(|start| *start == 0 || rows - start >= self.shape.rows);
-        starts.chain([rows]).collect()
+        let tiles = (rows / self.shape.rows).max(1);
+        let panels = columns.div_ceil(self.shape.columns);
+        let wanted = blocks.of_a_thread * threads;
+        let down = rows.div_ceil(blocks.most_rows);
+        let across = wanted.div_ceil(down).min(panels);
+        let down = down.max(wanted.div_ceil(across).min(rows / blocks.least_rows));
+        let cuts = |count: usize, parts: usize, side: usize, end: usize| {
+            let starts = (0..parts).map(|part| part * count / parts * side);
+            starts.chain([end]).collect()
+        };
+        Cuts {
+            rows: cuts(tiles, down, self.shape.rows, rows),
+            columns: cuts(panels, across, self.shape.columns, columns),
+        }
     }
 }
 
-/// The stretches of a sum, cut into rounds whose panels together fit a cache that threads share.
-fn rounds(sum: Sum, columns: usize) -> impl Iterator<Item = Range<usize>> {
-    const MOST_FACTORS: usize = 1 << 20;
-    let count = sum.stretches();
-    let of_a_round = (MOST_FACTORS / (columns * sum.depth.div_ceil(count))).max(1);
-    (0..count).step_by(of_a_round).map(move |first| first..count.min(first + of_a_round))
+/// How large blocks are.
+#[derive(Clone, Copy)]
+struct Blocks {
+    /// Rows with which a panel is multiplied, once it is laid out.
+    most_rows: usize,
+    least_rows: usize,
+    of_a_thread: usize,
+}
+
+impl Blocks {
+    /// Of rows as they are: as many as stay in a core's own cache.
+    const OF_ROWS: Self = Self { most_rows: 512, least_rows: 96, of_a_thread: 2 };
+    /// Of columns, which are laid out for each block.
+    const OF_COLUMNS: Self = Self { most_rows: 192, least_rows: 96, of_a_thread: 1 };
+}
+
+/// Where a matrix is cut.
+struct Cuts {
+    rows: Vec<usize>,
+    columns: Vec<usize>,
+}
+
+/// A block of the product of two matrices.
+struct Block<'p, 'a, A, N> {
+    product: &'p Product<A>,
+    right: &'p Right<'p>,
+    sum: Sum,
+    /// The column at which it begins.
+    first: usize,
+    /// For the panels of the right matrix, in a stretch.
+    panels: &'p mut [Factor],
+    out: Rectangle<'a, N>,
+}
+
+impl<A: Arithmetic, N: Written<A>> Block<'_, '_, A, N> {
+    /// Adds the products of a stretch.
+    fn add(&mut self, left: &impl Left, stretch: &Range<usize>, bias: Option<&[f32]>) {
+        let Product { arithmetic, shape, .. } = *self.product;
+        let (width, at_once) = (self.out.columns(), self.right.at_once(shape));
+        for start in (0..width).step_by(at_once) {
+            let end = width.min(start + at_once);
+            self.right.fill(self.panels, stretch.clone(), self.first + start..self.first + end, (arithmetic, shape));
+            let panels = self.panels.chunks_exact(stretch.len() * shape.columns);
+            for (panel, start) in panels.zip((start..end).step_by(shape.columns)) {
+                let columns = start..end.min(start + shape.columns);
+                let bias = bias.map(|bias| &bias[self.first + columns.start..self.first + columns.end]);
+                let (stretch, out) = (stretch.clone(), &mut self.out);
+                arithmetic.dispatch(Multiply { arithmetic, left, panel, stretch, bias, out, columns });
+            }
+        }
+    }
 }
 
 /// A matrix of bfloat16 numbers, `[n, columns]`, as factors whose pairs stand below each other: `[⌈n/2⌉, columns]`.
@@ -146,6 +184,6 @@ pub(super) fn pairs_of_rows(numbers: &[bf16], columns: usize) -> Tensor {
                 pulp::Arch::new().dispatch(PairsOfRows { above, below, to });
             }
         };
-        for_each_block([Blocks { slice: factors, offsets: &offsets }], &work).expect(NO_REFUSAL);
+        for_each_block([parallel::Blocks { slice: factors, offsets: &offsets }], &work).expect(NO_REFUSAL);
     })
 }

@@ -9,8 +9,8 @@ use super::packing::{By, Right};
 use super::product::Product;
 use super::{IS_PLAIN, sides, with_last};
 
-/// The longest stretch of a sum that stays in registers: a tile's left numbers, 18 KiB of them, stay in the first cache.
-pub(super) const STRETCH: usize = 384;
+/// The longest stretch of a sum that stays in registers: a tile's left numbers, 16 KiB of them, stay in the first cache.
+pub(super) const STRETCH: usize = 512;
 
 /// The operation: of `x: […, in]`, `W: [out, in]` and perhaps `b: [out]`, all plain.
 pub(super) struct Affine(Product<Single>);
@@ -18,7 +18,7 @@ pub(super) struct Affine(Product<Single>);
 impl Affine {
     /// Where the processor has fused multiply-adds on vectors.
     pub fn on(arch: pulp::Arch) -> Option<Self> {
-        let product = |shape| Product { arithmetic: Single, shape, longest: STRETCH };
+        let product = |shape| Product { arithmetic: Single(arch), shape, longest: STRETCH };
         Shape::of(arch).map(|shape| Self(product(shape)))
     }
 

@@ -2,14 +2,14 @@ use retune_torch::autocast::AutocastGuard;
 use retune_torch::slices::read;
 use tch::{Kind, no_grad};
 
-use super::kernel::{Multiply, Panels, Rows, Shape, Single, Sum};
+use super::kernel::{Shape, Single};
 use super::packing::{By, Right};
 use super::product::Product;
 use super::*;
 
-/// Rows, depth, columns: one of each, tiles and panels that are full and that are not, and sums of several stretches and
-/// rounds.
-const SIZES: [(i64, i64, i64); 10] = [
+/// Rows, depth, columns: one of each, tiles and panels that are full and that are not, several blocks, and sums of several
+/// stretches.
+const SIZES: [(i64, i64, i64); 11] = [
     (1, 1, 1),
     (1, 384, 2),
     (5, 7, 33),
@@ -19,6 +19,7 @@ const SIZES: [(i64, i64, i64); 10] = [
     (97, 1000, 65),
     (250, 96, 384),
     (900, 40, 24),
+    (1_100, 40, 50),
     (20, 2000, 3000),
 ];
 
@@ -121,19 +122,17 @@ fn nothing_depends_on_the_width_of_vectors() {
     let (rows, depth, columns) = (29, 900, 77);
     let [x, weight, bias] = [random(&[rows, depth]), random(&[columns, depth]), random(&[columns])];
     let narrow = pulp::Arch::V3(pulp::x86::V3::try_new().expect("a processor with AVX2, as all that run these tests"));
-    let (depth, columns) = (depth as usize, columns as usize);
     let [one, other] = [narrow, pulp::Arch::new()].map(|arch| {
-        let (arithmetic, longest) = (Single, single::STRETCH);
-        let product = Product { arithmetic, shape: Shape::of(arch).unwrap(), longest };
-        let sum = Sum { depth, longest };
-        let stretches = 0..sum.stretches();
-        let right = Right { factors: read(&weight).unwrap(), depth, columns, by: By::Columns };
-        let factors = product.panels(&right, sum, &stretches);
-        let right = Panels { factors: read(&factors).unwrap(), sum, columns, stretches };
-        let mut out = vec![0f32; rows as usize * columns];
-        let left = Rows { factors: read(&x).unwrap(), depth };
-        arch.dispatch(Multiply { arithmetic, left, right, bias: read(&bias), out: &mut out });
-        out
+        let product = Product { arithmetic: Single(arch), shape: Shape::of(arch).unwrap(), longest: single::STRETCH };
+        let [left, weight, bias] = [&x, &weight, &bias].map(|tensor| read(tensor).unwrap());
+        let right = |by| Right { factors: weight, depth: depth as usize, columns: columns as usize, by };
+        // The same numbers, whatever matrix they are taken for.
+        let size = [rows, columns];
+        [
+            product.of_rows::<f32>(&size, left, &right(By::Columns), Some(bias)),
+            product.of_rows::<f32>(&size, left, &right(By::Rows), None),
+            product.of_columns::<f32>(&size, left, rows as usize, &right(By::Rows)),
+        ]
     });
     assert_eq!(one, other);
 }
