@@ -50,7 +50,10 @@ pub fn model_of(network: &Network) -> Result<&Model> {
 }
 
 /// The task and the data of a reference.
-fn classification(reference: &Reference) -> Result<(Classification, Encoded<Vec<u32>>)> {
+///
+/// # Errors
+/// The reference lacks something.
+pub fn classification(reference: &Reference) -> Result<(Classification, Encoded<Vec<u32>>)> {
     let names = (0..reference.classes()?).map(|class| class.to_string());
     let encoded =
         Encoded { tokenized: reference.tokenized()?, per_row: 1, targets: reference.label_ids()?, notes: Vec::new() };

@@ -39,7 +39,8 @@ pub(crate) mod ffi {
         /// Calls the work with parts of `0..count` on libtorch's threads.
         fn parallel_for(count: usize, grain: usize, work: &Work<'_>) -> Result<()>;
 
-        /// One AdamW step over all tensors at once. Every slice has the same length; entries are `at::Tensor*`.
+        /// One AdamW step over all tensors at once. Every slice has the same length; entries are `at::Tensor*`. `stays`
+        /// is one too, 1 for no step at all, or 0 for none.
         #[allow(clippy::too_many_arguments)]
         unsafe fn fused_adamw(
             parameters: &[usize],
@@ -52,7 +53,17 @@ pub(crate) mod ffi {
             beta2: f64,
             weight_decay: f64,
             epsilon: f64,
+            stays: usize,
         ) -> Result<()>;
+
+        /// A place in the queue of work of a GPU's current stream.
+        type Mark;
+
+        /// Marks the end of what is queued now.
+        fn mark(cuda_index: i32) -> Result<UniquePtr<Mark>>;
+
+        /// Waits until all that was queued before the mark is done.
+        fn wait_for(mark: &Mark) -> Result<()>;
 
         /// The 2-norm of all tensors taken as one vector, as a new `at::Tensor*` of no dimensions on their device.
         unsafe fn norms(tensors: &[usize]) -> Result<usize>;

@@ -51,7 +51,8 @@ impl AdamWState {
 }
 
 /// One AdamW step over all `parameters` in place, by libtorch's fused kernel (`torch._fused_adamw_`, the one behind
-/// `torch.optim.AdamW(fused=True)`). The gradients are multiplied by their factor in place.
+/// `torch.optim.AdamW(fused=True)`). The gradients are multiplied by their factor in place. Where `stays` is 1 (float32, no
+/// dimensions, on their device), nothing else happens, and nobody waits to know it (`found_inf` of the kernel).
 ///
 /// # Errors
 /// The lists differ in length, or libtorch refuses (a shape, type or device that does not fit).
@@ -60,6 +61,7 @@ pub fn fused_adamw(
     gradients: &[Tensor],
     state: &mut AdamWState,
     step: &AdamWStep,
+    stays: Option<&Tensor>,
 ) -> Result<(), TorchError> {
     for (what, list) in [
         ("gradients", gradients),
@@ -88,6 +90,7 @@ pub fn fused_adamw(
             step.beta2,
             step.weight_decay,
             step.epsilon,
+            stays.map_or(0, |stays| stays.as_ptr() as usize),
         )?;
     }
     Ok(())
@@ -205,7 +208,7 @@ mod tests {
         for t in 0..20 {
             let gradients: Vec<f64> = (0..37).map(|i| gradient(t, i)).collect();
             let gradients = [Tensor::from_slice(&gradients), Tensor::from_slice(&gradients[..5])];
-            fused_adamw(&parameters, &gradients, &mut state, &step).unwrap();
+            fused_adamw(&parameters, &gradients, &mut state, &step, None).unwrap();
         }
         for (i, w) in start.iter().enumerate() {
             let expected = plain_adamw(*w, &(0..20).map(|t| gradient(t, i)).collect::<Vec<_>>(), &step);
@@ -216,6 +219,36 @@ mod tests {
             }
         }
         assert_eq!(state.steps[0].double_value(&[]), 20.0);
+    }
+
+    #[test]
+    fn a_step_that_is_not_to_be_moves_nothing_and_is_not_counted() {
+        let step = AdamWStep {
+            learning_rate: 0.01,
+            beta1: 0.9,
+            beta2: 0.999,
+            weight_decay: 0.1,
+            epsilon: 1e-8,
+            gradient_factor: 1.0,
+        };
+        let parameters = || [Tensor::from_slice(&[0.3f32, -2.0, 1.0]), Tensor::from_slice(&[5f32])];
+        let [found, expected] = [parameters(), parameters()];
+        let [mut state, mut plain] = [AdamWState::new(&found), AdamWState::new(&expected)];
+        for number in 1..=6 {
+            let gradient = 0.2 * f64::from(number);
+            let gradients = parameters().map(|parameter| parameter * gradient);
+            if number % 3 == 0 {
+                let wrong = gradients.map(|gradient| gradient * f64::NAN);
+                fused_adamw(&found, &wrong, &mut state, &step, Some(&Tensor::from(1f32))).unwrap();
+            } else {
+                fused_adamw(&found, &gradients, &mut state, &step, Some(&Tensor::from(0f32))).unwrap();
+                fused_adamw(&expected, &gradients, &mut plain, &step, None).unwrap();
+            }
+        }
+        assert_eq!(found, expected);
+        assert_eq!(state.first_moments, plain.first_moments);
+        assert_eq!(state.second_moments, plain.second_moments);
+        assert!(state.steps.iter().all(|steps| steps.double_value(&[]) == 4.0));
     }
 
     #[test]
@@ -254,7 +287,7 @@ mod tests {
             epsilon: 1e-8,
             gradient_factor: 1.0,
         };
-        let error = fused_adamw(&parameters, &[], &mut state, &step).unwrap_err();
+        let error = fused_adamw(&parameters, &[], &mut state, &step, None).unwrap_err();
         assert_eq!(error.to_string(), "gradients: expected 1 tensors, found 0");
     }
 }

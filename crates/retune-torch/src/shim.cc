@@ -25,7 +25,9 @@
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/rsub.h>
 #include <ATen/ops/stack.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace retune {
@@ -117,15 +119,31 @@ void parallel_for(std::size_t count, std::size_t grain, const Work &work) {
 void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const std::size_t> gradients,
                  rust::Slice<const std::size_t> first_moments, rust::Slice<const std::size_t> second_moments,
                  rust::Slice<const std::size_t> steps, double learning_rate, double beta1, double beta2,
-                 double weight_decay, double epsilon) {
+                 double weight_decay, double epsilon, std::size_t stays) {
   at::NoGradGuard no_grad;
   const auto step_tensors = tensors(steps);
+  const auto found_inf = stays == 0 ? std::optional<at::Tensor>() : tensor(stays);
   // The kernel reads the step's number and leaves counting to its caller.
-  for (const at::Tensor &step : step_tensors) step.add_(1);
+  if (found_inf) {
+    at::_foreach_add_(step_tensors, at::rsub(*found_inf, 1));
+  } else {
+    at::_foreach_add_(step_tensors, at::Scalar(1));
+  }
   at::_fused_adamw_(tensors(parameters), tensors(gradients), tensors(first_moments), tensors(second_moments),
                     /*max_exp_avg_sqs=*/{}, step_tensors, learning_rate, beta1, beta2, weight_decay, epsilon,
-                    /*amsgrad=*/false, /*maximize=*/false);
+                    /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, found_inf);
 }
+
+Mark::Mark(c10::Device device) : event(device.type()) {
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  event.record(guard.getStream(device));
+}
+
+std::unique_ptr<Mark> mark(std::int32_t cuda_index) {
+  return std::make_unique<Mark>(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(cuda_index)));
+}
+
+void wait_for(const Mark &mark) { mark.event.synchronize(); }
 
 std::size_t norms(rust::Slice<const std::size_t> list) {
   at::NoGradGuard no_grad;

@@ -3,6 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+
+#include <c10/core/Device.h>
+#include <c10/core/Event.h>
 
 #include "rust/cxx.h"
 
@@ -12,12 +16,20 @@ struct Autocast;
 struct BoxedOperation;
 struct Work;
 
+// A place in the queue of a device's current stream.
+struct Mark {
+  explicit Mark(c10::Device device);
+  c10::Event event;
+};
+
 std::size_t apply_operation(rust::Box<BoxedOperation> operation, rust::Slice<const std::size_t> inputs);
 void parallel_for(std::size_t count, std::size_t grain, const Work &work);
 void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const std::size_t> gradients,
                  rust::Slice<const std::size_t> first_moments, rust::Slice<const std::size_t> second_moments,
                  rust::Slice<const std::size_t> steps, double learning_rate, double beta1, double beta2,
-                 double weight_decay, double epsilon);
+                 double weight_decay, double epsilon, std::size_t stays);
+std::unique_ptr<Mark> mark(std::int32_t cuda_index);
+void wait_for(const Mark &mark);
 std::size_t norms(rust::Slice<const std::size_t> tensors);
 void scale(rust::Slice<const std::size_t> tensors, std::size_t factor);
 void scale_by(rust::Slice<const std::size_t> tensors, double factor);

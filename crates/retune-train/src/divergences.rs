@@ -10,6 +10,7 @@
 //! does.
 
 use retune_attention::SequenceLayout;
+use retune_torch::transfer::to_device;
 use tch::{Kind, Tensor};
 
 use crate::losses::{CrossEntropy, IGNORED, log_sums_of_sequences};
@@ -26,7 +27,7 @@ impl CrossEntropy {
         let weights = match &self.weights {
             Some(weights) => {
                 let labels = labels.where_scalarother(&counts, 0); // [n]
-                weights.to_device(labels.device()).index_select(0, &labels)
+                to_device(weights, labels.device()).index_select(0, &labels)
             }
             None => apart.ones_like(),
         };

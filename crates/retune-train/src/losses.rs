@@ -2,6 +2,7 @@
 //! divides by the items' weight in the whole batch, so that micro-batches of any sizes add up to one batch exactly.
 
 use retune_attention::SequenceLayout;
+use retune_torch::transfer::to_device;
 use tch::{Kind, Reduction, Tensor};
 
 /// Labels of this id count for nothing, as in PyTorch.
@@ -28,7 +29,7 @@ impl CrossEntropy {
     /// `logits` is `[n, c]`, `labels` `[n]` in int64, of which [`IGNORED`] counts for nothing.
     pub fn sum(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
         let logits = logits.to_kind(Kind::Float);
-        let weights = self.weights.as_ref().map(|weights| weights.to_device(logits.device()));
+        let weights = self.weights.as_ref().map(|weights| to_device(weights, logits.device()));
         let Some(gamma) = self.focal_gamma else {
             return logits.cross_entropy_loss(labels, weights.as_ref(), Reduction::Sum, IGNORED, self.smoothing);
         };
@@ -62,7 +63,7 @@ impl CrossEntropy {
 /// (`binary_cross_entropy_with_logits` with `pos_weight`).
 pub fn binary_cross_entropy(logits: &Tensor, targets: &Tensor, positive_weights: Option<&Tensor>) -> Tensor {
     let logits = logits.to_kind(Kind::Float);
-    let weights = positive_weights.map(|weights| weights.to_device(logits.device()));
+    let weights = positive_weights.map(|weights| to_device(weights, logits.device()));
     logits.binary_cross_entropy_with_logits::<Tensor>(targets, None, weights, Reduction::Sum)
 }
 

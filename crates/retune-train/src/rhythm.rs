@@ -62,6 +62,11 @@ impl Rhythm {
     pub(crate) fn pauses_after(&self, step: u64) -> bool {
         self.pause_after == Some(step) && !self.is_last(step)
     }
+
+    /// Whether anything at all is due: what all steps so far have seen must be known.
+    pub(crate) fn is_due_after(&self, step: u64) -> bool {
+        self.logs_after(step) || self.evaluates_after(step) || self.saves_after(step) || self.pauses_after(step)
+    }
 }
 
 #[cfg(test)]

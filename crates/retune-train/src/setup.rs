@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use retune_data::{EpochOrder, Sampler};
 use retune_models::registry::Architecture;
 use retune_models::{AdapterSource, HeadPolicy, LoadOptions, LoadReport, ModelConfig};
-use retune_recipe::{AdapterKind, Plan, Sampling, Trained};
+use retune_recipe::{AdapterKind, Plan, Precision, Sampling, Trained};
 use tch::Device;
 
 use crate::TrainError;
@@ -77,6 +77,8 @@ impl<T: Task> Trainer<T> {
                 precision: plan.run.precision,
                 batch_size: at_least_one(plan.evaluation.batch_size),
             },
+            // The scale of a loss hangs on the step before.
+            reads_late: device.is_cuda() && plan.run.precision != Precision::Fp16,
             rhythm,
             plan,
             source,
@@ -116,6 +118,13 @@ impl<T: Task> Trainer<T> {
     #[must_use]
     pub fn pausing_after(mut self, epoch: u64) -> Self {
         self.rhythm = self.rhythm.pausing_after(epoch);
+        self
+    }
+
+    /// The same run, but what a step saw is read when the next one is queued, as on a GPU. Nothing else is different.
+    #[must_use]
+    pub fn reading_late(mut self) -> Self {
+        self.reads_late = true;
         self
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use retune_models::PackedInput;
 use retune_recipe::NonFinite;
 use retune_torch::optim::{global_norm, norms, scale_by};
+use retune_torch::transfer::Arriving;
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
@@ -14,7 +15,7 @@ use crate::features::Features;
 use crate::loss_scale::LossScale;
 use crate::memory::within_memory;
 use crate::network::Network;
-use crate::optimizers::{Optimizer, is_sparse, numbers_of};
+use crate::optimizers::{Optimizer, Stride, is_sparse, numbers_of};
 use crate::passes;
 use crate::task::{Batch, Encoded, Task};
 
@@ -76,6 +77,56 @@ pub struct StepNumbers {
     pub overflowed: bool,
 }
 
+/// A step that the device has been asked for. What it saw is on its way, and whether anything moved the device has settled
+/// for itself.
+#[derive(Debug)]
+pub struct QueuedStep {
+    /// The loss, the norm of all gradients, and that of each that there is: `[2 + n]`, float64.
+    numbers: Arriving,
+    /// Of which parameters those norms are.
+    places: Vec<usize>,
+    /// 1 where the step moves nothing, else 0: float32 on the device.
+    stays: Tensor,
+    tokens: usize,
+    too_large: Option<usize>,
+    rows: Vec<usize>,
+    settings: StepSettings,
+}
+
+impl QueuedStep {
+    /// Tokens of the smallest part that did not fit into memory and was computed in halves.
+    pub fn too_large(&self) -> Option<usize> {
+        self.too_large
+    }
+
+    /// What the step saw; waits for it, and on a GPU for nothing that was queued later. `moved` is what
+    /// [`queue_step`] was given.
+    ///
+    /// # Errors
+    /// The loss or the gradient's norm is not finite and the settings say to stop, or the device failed.
+    pub fn read(self, moved: &[(String, Tensor)]) -> Result<StepNumbers, TrainError> {
+        let Self { numbers, places, tokens, too_large, rows, settings, .. } = self;
+        let read = Vec::<f64>::try_from(numbers.wait()?)?;
+        let (loss, gradient_norm) = (read[0], read[1]);
+        let parameter_norms: Vec<(usize, f64)> = places.into_iter().zip(read[2..].iter().copied()).collect();
+        let moves = loss.is_finite() && gradient_norm.is_finite();
+        let overflowed = !moves && loss.is_finite() && settings.loss_scale.is_some_and(|scale| scale.can_shrink());
+        if !moves && !overflowed && settings.non_finite == NonFinite::Stop {
+            let (what, value, place) = if loss.is_finite() {
+                // In the backward pass, the last parameters come first.
+                let first = parameter_norms.iter().rfind(|(_, norm)| !norm.is_finite());
+                let place = first.map(|(place, _)| format!(", first in the gradient of {}", moved[*place].0));
+                ("gradient norm", gradient_norm, place)
+            } else {
+                ("loss", loss, None)
+            };
+            let place = place.unwrap_or_default();
+            return Err(TrainError::NotFinite { step: settings.step, what, value, rows, place });
+        }
+        Ok(StepNumbers { loss, gradient_norm, parameter_norms, tokens, too_large, moved: moves, overflowed })
+    }
+}
+
 /// Moves the network, of its parameters those in `moved`, by one step on a batch, which may come in parts: losses are
 /// summed over all of them and divided by their whole weight, so that the parts' sizes make no difference. A part for
 /// which there is not enough memory is computed in halves.
@@ -91,6 +142,23 @@ pub fn train_step<T: Task>(
     rows: &StepRows<'_, T>,
     settings: &StepSettings,
 ) -> Result<StepNumbers, TrainError> {
+    queue_step(network, moved, task, optimizer, rows, settings, None)?.read(moved)
+}
+
+/// [`train_step`], of which nothing is read: a GPU may not have begun it. `unread` is the step before this one where that has
+/// not been read either: if a number there is not finite, and the settings say to stop, this step moves nothing too.
+///
+/// # Errors
+/// One example alone does not fit into memory, or libtorch refuses.
+pub fn queue_step<T: Task>(
+    network: &Network,
+    moved: &[(String, Tensor)],
+    task: &T,
+    optimizer: &mut Optimizer,
+    rows: &StepRows<'_, T>,
+    settings: &StepSettings,
+    unread: Option<&QueuedStep>,
+) -> Result<QueuedStep, TrainError> {
     let mut sums = Sums::default();
     let parts = rows.parts.iter().map(|part| task.batch(rows.encoded, part, rows.epoch));
     let parts = parts.collect::<Result<Vec<_>, _>>()?;
@@ -121,7 +189,7 @@ pub fn train_step<T: Task>(
         }
     }
     let Sums { loss, gradients } = sums;
-    let loss = loss.unwrap_or_else(|| Tensor::from(0.0));
+    let loss = loss.unwrap_or_else(|| Tensor::zeros([], (Kind::Float, settings.computation.device)));
     // A row that occurs more than once has one gradient, the sum.
     let sum_rows = |gradient: Tensor| if is_sparse(&gradient) { gradient.coalesce() } else { gradient };
     let gradients: Vec<Tensor> = gradients.into_iter().map(sum_rows).collect();
@@ -139,31 +207,22 @@ pub fn train_step<T: Task>(
     }
     let each = norms(&present)?; // [n]
     let norm = global_norm(&each);
-    let mut numbers = StepNumbers {
-        loss: f64::try_from(&loss)?,
-        gradient_norm: f64::try_from(&norm)?,
-        parameter_norms: places.into_iter().zip(Vec::<f64>::try_from(each.to_kind(Kind::Double))?).collect(),
-        tokens,
-        too_large,
-        moved: true,
-        overflowed: false,
+    let double = |number: &Tensor| number.to_kind(Kind::Double).reshape([-1]);
+    let numbers = Tensor::cat(&[double(&loss), double(&norm), double(&each)], 0); // [2 + n]
+    // The device's own answer, for which the host does not wait: 1 where a number is not finite.
+    let stays = numbers.narrow(0, 0, 2).isfinite().all().logical_not().to_kind(Kind::Float); // []
+    let stays = match unread {
+        Some(unread) if settings.non_finite == NonFinite::Stop => stays.maximum(&unread.stays),
+        _ => stays,
     };
-    if !numbers.loss.is_finite() || !numbers.gradient_norm.is_finite() {
-        if numbers.loss.is_finite() && settings.loss_scale.is_some_and(|scale| scale.can_shrink()) {
-            return Ok(StepNumbers { moved: false, overflowed: true, ..numbers });
-        }
-        if settings.non_finite == NonFinite::Skip {
-            numbers.moved = false;
-            return Ok(numbers);
-        }
-        return Err(not_finite(moved, &gradients, &numbers, rows.parts.concat(), settings.step));
-    }
-    // After the check: a norm that is no number would make every gradient none, and hide where the first was.
+    let numbers = Arriving::send(&numbers)?;
     // As torch.nn.utils.clip_grad_norm_: the factor stays on the device, and 1 is its largest value.
     let factor =
         (settings.max_gradient_norm > 0.0).then(|| (settings.max_gradient_norm / (&norm + 1e-6)).clamp_max(1.0));
-    optimizer.step(&gradients, factor.as_ref(), settings.learning_rate)?;
-    Ok(numbers)
+    let stride = Stride { learning_rate: settings.learning_rate, factor: factor.as_ref(), stays: Some(&stays) };
+    optimizer.step(&gradients, stride)?;
+    let rows = rows.parts.concat();
+    Ok(QueuedStep { numbers, places, stays, tokens, too_large, rows, settings: *settings })
 }
 
 /// The loss and the gradients of the parts so far.
@@ -246,27 +305,6 @@ fn backward<T: Task>(
         gradients[*place] = gradient;
     }
     Ok((loss.detach(), gradients))
-}
-
-/// What is not finite, as far as the gradients tell: in the backward pass, the last parameters come first.
-fn not_finite(
-    moved: &[(String, Tensor)],
-    gradients: &[Tensor],
-    numbers: &StepNumbers,
-    rows: Vec<usize>,
-    step: u64,
-) -> TrainError {
-    let is_wrong =
-        |gradient: &Tensor| gradient.defined() && numbers_of(gradient).isfinite().all().int64_value(&[]) == 0;
-    let (what, value, place) = if numbers.loss.is_finite() {
-        let mut named = moved.iter().zip(gradients);
-        let first = named.rfind(|(_, gradient)| is_wrong(gradient));
-        let place = first.map(|((name, _), _)| format!(", first in the gradient of {name}"));
-        ("gradient norm", numbers.gradient_norm, place)
-    } else {
-        ("loss", numbers.loss, None)
-    };
-    TrainError::NotFinite { step, what, value, rows, place: place.unwrap_or_default() }
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The training loop: one batch from rows to a better model, and a run from its first step to its finished model.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use retune_data::EpochOrder;
 use retune_models::registry::Architecture;
 use retune_models::{LoadReport, ModelConfig};
-use retune_recipe::{NonFinite, Plan, Precision};
+use retune_recipe::{Plan, Precision};
 
 use crate::averaging::{Period, WeightAverage};
 use crate::checkpoint::{self, NamedTensors, TrainingState, Writer};
@@ -17,14 +18,13 @@ use crate::event::{Event, Logged, StepReport};
 use crate::features::Features;
 use crate::finish::{Outcome, finish};
 use crate::gradient_norms::GradientNorms;
-use crate::lr_finder::RateFinder;
 use crate::model_directory::Source;
 use crate::moving::Thaw;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
 use crate::record::{Throughput, overflow_record, skipped_record, spike_record, train_record};
 use crate::rhythm::Rhythm;
-use crate::step::{StepRows, StepSettings, train_step};
+use crate::step::{QueuedStep, StepRows, StepSettings, queue_step};
 use crate::strategy::Pace;
 use crate::task::{Encoded, Splits, Task};
 use crate::{RunDirectory, TrainError};
@@ -54,6 +54,19 @@ pub struct Trainer<T: Task> {
     pub(crate) order: EpochOrder,
     pub(crate) rhythm: Rhythm,
     pub(crate) computation: Computation,
+    /// Whether the numbers of a step are read when the next one is queued, so that a GPU never waits for the host.
+    pub(crate) reads_late: bool,
+}
+
+/// A step that is queued, and what is needed to tell of it once it is read.
+struct Unread {
+    queued: QueuedStep,
+    epoch: u64,
+    parts: Vec<Vec<usize>>,
+    learning_rate: f64,
+    scales_loss: bool,
+    step: u64,
+    elapsed: Duration,
 }
 
 /// Batches in a row that may be left out before a run is given up.
@@ -98,27 +111,34 @@ impl<T: Task> Trainer<T> {
         let (mut throughput, mut since_log) = (Throughput::default(), Throughput::default());
         watch(Event::Started { step: state.step, total_steps });
 
+        let mut unread: VecDeque<Unread> = VecDeque::new();
         while !self.is_over(&state) {
-            let epoch = self.order.state().epoch;
-            let rows = self.order.next_batch();
-            let mut report = self.step(&rows, epoch, &mut state, directory, watch)?;
-            throughput.add(&report);
-            since_log.add(&report);
-            // Where all steps since the last line were left out, there is no loss to tell of.
-            if self.rhythm.logs_after(state.step) && state.unlogged.1 > 0 {
-                let loss = state.unlogged.0 / state.unlogged.1 as f64;
-                report.logged = Some(Logged { loss, tokens_per_second: since_log.tokens_per_second() });
-                let norms = self.named_norms(&report);
-                directory.log(&train_record(&report, loss, since_log.tokens_per_second(), &norms))?;
-                directory.log_gradients(state.step, &norms)?;
-                state.unlogged = (0.0, 0);
-                since_log = Throughput::default();
+            let queued = self.queue(&mut state, unread.back())?;
+            unread.push_back(queued);
+            let is_due = stop.load(Ordering::Relaxed) || self.rhythm.is_due_after(state.step);
+            let kept = usize::from(self.reads_late && !is_due);
+            while unread.len() > kept
+                && let Some(step) = unread.pop_front()
+            {
+                let mut report = self.read(step, &mut state, directory, watch)?;
+                throughput.add(&report);
+                since_log.add(&report);
+                // Where all steps since the last line were left out, there is no loss to tell of.
+                if self.rhythm.logs_after(report.step) && state.unlogged.1 > 0 {
+                    let loss = state.unlogged.0 / state.unlogged.1 as f64;
+                    report.logged = Some(Logged { loss, tokens_per_second: since_log.tokens_per_second() });
+                    let norms = self.named_norms(&report);
+                    directory.log(&train_record(&report, loss, since_log.tokens_per_second(), &norms))?;
+                    directory.log_gradients(report.step, &norms)?;
+                    state.unlogged = (0.0, 0);
+                    since_log = Throughput::default();
+                }
+                watch(Event::Step(&report));
             }
-            watch(Event::Step(&report));
             if self.rhythm.evaluates_after(state.step) {
                 self.evaluate_and_keep(&mut state, directory, &mut writer, watch)?;
             }
-            let stops = !self.is_over(&state) && stop.load(Ordering::Relaxed);
+            let stops = unread.is_empty() && !self.is_over(&state) && stop.load(Ordering::Relaxed);
             let pauses = !self.is_over(&state) && self.rhythm.pauses_after(state.step);
             if self.rhythm.saves_after(state.step) || stops || pauses {
                 self.save(&state, directory, &mut writer)?;
@@ -139,16 +159,12 @@ impl<T: Task> Trainer<T> {
         self.rhythm.is_last(state.step) || state.without_better >= patience
     }
 
-    /// One optimiser step on these rows.
-    fn step(
-        &mut self,
-        rows: &[usize],
-        epoch: u64,
-        state: &mut TrainingState,
-        directory: &mut RunDirectory,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<StepReport, TrainError> {
+    /// One optimiser step on the next rows, of which nothing is read; `before` is the one before it, if that is not read
+    /// yet.
+    fn queue(&mut self, state: &mut TrainingState, before: Option<&Unread>) -> Result<Unread, TrainError> {
         let start = Instant::now();
+        let epoch = self.order.state().epoch;
+        let rows = self.order.next_batch();
         let settings = self.settings(state);
         if let Some(thaw) = &self.thaw {
             thaw.at(state.step);
@@ -157,58 +173,83 @@ impl<T: Task> Trainer<T> {
             encoded: &self.train,
             features: self.features[0].as_ref(),
             epoch,
-            parts: self.parts(rows, state),
+            parts: self.parts(&rows, state),
         };
-        let stepped = train_step(&self.network, &self.moved, &self.task, &mut self.optimizer, &rows, &settings);
-        let numbers = stepped.map_err(|error| self.with_place(error, &rows))?;
+        let before = before.map(|unread| &unread.queued);
+        let queued = queue_step(&self.network, &self.moved, &self.task, &mut self.optimizer, &rows, &settings, before)?;
+        let parts = rows.parts;
         state.step += 1;
         state.order = self.order.state();
+        if let Some(tokens) = queued.too_large() {
+            state.part_tokens = Some(tokens / 2);
+        }
         match &mut self.average {
             Some((average, period)) if period.includes(state.step) => average.update()?,
             _ => {}
         }
-        if settings.loss_scale.is_some() {
+        Ok(Unread {
+            queued,
+            epoch,
+            parts,
+            learning_rate: settings.learning_rate,
+            scales_loss: settings.loss_scale.is_some(),
+            step: state.step,
+            elapsed: start.elapsed(),
+        })
+    }
+
+    /// What a queued step saw, and tells of what it needs to.
+    fn read(
+        &mut self,
+        unread: Unread,
+        state: &mut TrainingState,
+        directory: &mut RunDirectory,
+        watch: &mut dyn FnMut(Event<'_>),
+    ) -> Result<StepReport, TrainError> {
+        let start = Instant::now();
+        let Unread { queued, epoch, parts, learning_rate, scales_loss, step, elapsed } = unread;
+        let numbers = queued.read(&self.moved).map_err(|error| self.with_place(error, &parts, epoch))?;
+        if scales_loss {
             state.loss_scale.update(numbers.moved);
         }
         if numbers.overflowed {
-            directory.log(&overflow_record(state.step, state.loss_scale.factor()))?;
-            watch(Event::Overflow { step: state.step, scale: state.loss_scale.factor() });
+            directory.log(&overflow_record(step, state.loss_scale.factor()))?;
+            watch(Event::Overflow { step, scale: state.loss_scale.factor() });
         } else if numbers.moved {
             state.unlogged = (state.unlogged.0 + numbers.loss, state.unlogged.1 + 1);
             state.skipped_in_a_row = 0;
             if let Some(mean) = state.losses.see(numbers.loss) {
-                directory.log(&spike_record(state.step, numbers.loss, mean, &rows.parts.concat()))?;
-                watch(Event::Spike { step: state.step, loss: numbers.loss, mean });
+                directory.log(&spike_record(step, numbers.loss, mean, &parts.concat()))?;
+                watch(Event::Spike { step, loss: numbers.loss, mean });
             }
         } else {
             state.skipped += 1;
             state.skipped_in_a_row += 1;
-            directory.log(&skipped_record(state.step, &rows.parts.concat(), state.skipped))?;
-            watch(Event::Skipped { step: state.step, skipped: state.skipped });
+            directory.log(&skipped_record(step, &parts.concat(), state.skipped))?;
+            watch(Event::Skipped { step, skipped: state.skipped });
             if state.skipped_in_a_row >= MOST_SKIPPED {
-                return Err(TrainError::NothingButSkipped { step: state.step, batches: MOST_SKIPPED });
+                return Err(TrainError::NothingButSkipped { step, batches: MOST_SKIPPED });
             }
         }
         if let Some(tokens) = numbers.too_large {
-            state.part_tokens = Some(tokens / 2);
-            watch(Event::Split { step: state.step, tokens });
+            watch(Event::Split { step, tokens });
         }
         Ok(StepReport {
-            step: state.step,
+            step,
             total_steps: self.rhythm.total_steps,
-            epoch: self.rhythm.epoch(state.step),
+            epoch: self.rhythm.epoch(step),
             loss: numbers.loss,
-            learning_rate: settings.learning_rate,
+            learning_rate,
             gradient_norm: numbers.gradient_norm,
             parameter_norms: numbers.parameter_norms,
             tokens: numbers.tokens,
-            examples: rows.parts.iter().map(Vec::len).sum(),
-            elapsed: start.elapsed(),
+            examples: parts.iter().map(Vec::len).sum(),
+            elapsed: elapsed + start.elapsed(),
             logged: None,
         })
     }
 
-    fn settings(&self, state: &TrainingState) -> StepSettings {
+    pub(crate) fn settings(&self, state: &TrainingState) -> StepSettings {
         StepSettings {
             computation: self.computation,
             learning_rate: self.pace.rate(state.step, &state.plateau),
@@ -229,7 +270,7 @@ impl<T: Task> Trainer<T> {
 
     /// The parts in which a batch is computed: as many rows, or tokens, at a time as the plan allows, and as memory
     /// does.
-    fn parts(&self, rows: &[usize], state: &TrainingState) -> Vec<Vec<usize>> {
+    pub(crate) fn parts(&self, rows: &[usize], state: &TrainingState) -> Vec<Vec<usize>> {
         let most_rows = self.plan.train.micro_batch_size.unwrap_or(usize::MAX);
         let limits = [self.plan.train.micro_batch_tokens, state.part_tokens];
         let most_tokens = limits.into_iter().flatten().min().unwrap_or(usize::MAX);
@@ -254,38 +295,12 @@ impl<T: Task> Trainer<T> {
 
     /// An error with the place where a loss that is not finite came from. Other errors stay as they are: to seek where
     /// memory ran out would need as much of it.
-    fn with_place(&self, error: TrainError, batch: &StepRows<'_, T>) -> TrainError {
+    fn with_place(&self, error: TrainError, parts: &[Vec<usize>], epoch: u64) -> TrainError {
         let TrainError::NotFinite { step, what: "loss", value, rows, place } = error else { return error };
-        let found = batch.parts.iter().find_map(|part| {
-            let batch = self.task.batch(batch.encoded, part, batch.epoch).ok()?;
+        let found = parts.iter().find_map(|part| {
+            let batch = self.task.batch(&self.train, part, epoch).ok()?;
             first_not_finite(&self.network, &batch, self.computation.device).ok().filter(|place| !place.is_empty())
         });
         TrainError::NotFinite { step, what: "loss", value, rows, place: found.unwrap_or(place) }
-    }
-
-    /// Trains at the rates that a finder asks for, and gives it with what it saw. The model is spoilt, and goes.
-    ///
-    /// # Errors
-    /// libtorch refuses, or a batch does not fit into memory.
-    pub fn find_rate(
-        mut self,
-        mut finder: RateFinder,
-        watch: &mut dyn FnMut(Event<'_>),
-    ) -> Result<RateFinder, TrainError> {
-        self.compute_features(watch)?;
-        let mut state = TrainingState::default();
-        while let Some(learning_rate) = finder.next_rate() {
-            let epoch = self.order.state().epoch;
-            let rows = self.order.next_batch();
-            let parts = self.parts(&rows, &state);
-            let rows = StepRows { encoded: &self.train, features: self.features[0].as_ref(), epoch, parts };
-            let settings = StepSettings { learning_rate, non_finite: NonFinite::Skip, ..self.settings(&state) };
-            let numbers = train_step(&self.network, &self.moved, &self.task, &mut self.optimizer, &rows, &settings)?;
-            if settings.loss_scale.is_some() {
-                state.loss_scale.update(numbers.moved);
-            }
-            finder.observe(numbers.loss);
-        }
-        Ok(finder)
     }
 }

@@ -9,6 +9,7 @@ mod determinism;
 mod float16;
 mod groups;
 mod kills;
+mod late;
 mod memory;
 mod parts;
 mod rates;

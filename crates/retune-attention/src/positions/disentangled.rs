@@ -9,6 +9,7 @@
 //! The paper writes `δ(j, i)` in the last term; the authors' code, with which all checkpoints were trained, reads the
 //! row `δ(i, j)`, and so does this. The first term is attention's own; the other two are a [`ScoreBias`].
 
+use retune_torch::transfer::to_device;
 use tch::{Kind, Tensor};
 
 use crate::ScoreBias;
@@ -45,7 +46,7 @@ impl RelativeSpan {
     /// The rows for each of the first `queries` places and all `keys` ones, by `i − j`: `[l_q, l_k]`, int64.
     fn rows(self, queries: i64, keys: i64, like: &Tensor) -> Tensor {
         let by_distance: Vec<i64> = (1 - keys..queries).map(|distance| self.row(distance)).collect();
-        let by_distance = Tensor::from_slice(&by_distance).to_device(like.device()); // [l_q + l_k − 1]
+        let by_distance = to_device(&Tensor::from_slice(&by_distance), like.device()); // [l_q + l_k − 1]
         let places = |count: i64| Tensor::arange(count, (Kind::Int64, like.device()));
         let distance = places(queries).unsqueeze(1) - places(keys).unsqueeze(0) + (keys - 1); // i − j, from 0: [l_q, l_k]
         by_distance.index_select(0, &distance.flatten(0, 1)).view([queries, keys]) // [l_q, l_k]

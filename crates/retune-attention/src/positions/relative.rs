@@ -1,5 +1,6 @@
 //! Biases that depend on how far a key stands from the query: T5's learned buckets, and ALiBi.
 
+use retune_torch::transfer::to_device;
 use tch::{Device, Kind, Tensor};
 
 use crate::ScoreBias;
@@ -70,7 +71,7 @@ impl Buckets {
     /// tensor `[h, longest, longest]`.
     pub fn bias(self, weight: &Tensor, longest: i64) -> PlaceBias {
         let buckets: Vec<i64> = (1 - longest..longest).map(|offset| self.bucket(offset)).collect();
-        let by_offset = weight.index_select(0, &Tensor::from_slice(&buckets).to_device(weight.device())); // [2L−1, h]
+        let by_offset = weight.index_select(0, &to_device(&Tensor::from_slice(&buckets), weight.device())); // [2L−1, h]
         PlaceBias(by_distance(&by_offset.transpose(0, 1), longest))
     }
 }
@@ -78,9 +79,9 @@ impl Buckets {
 /// Attention with linear biases (Press et al. 2022, arXiv 2108.12409): `−m·|i − j|`, with a slope `m` for each head that
 /// falls geometrically. For keys before the query this is the paper's; after it, the symmetric form of its encoders.
 pub fn alibi(heads: i64, longest: i64, options: (Kind, Device)) -> PlaceBias {
-    let slopes = Tensor::from_slice(&alibi_slopes(heads)).to_kind(options.0).to_device(options.1); // [h]
+    let slopes = to_device(&Tensor::from_slice(&alibi_slopes(heads)).to_kind(options.0), options.1); // [h]
     let distances: Vec<f64> = (1 - longest..longest).map(|offset| -offset.abs() as f64).collect();
-    let distances = Tensor::from_slice(&distances).to_kind(options.0).to_device(options.1); // [2L−1]
+    let distances = to_device(&Tensor::from_slice(&distances).to_kind(options.0), options.1); // [2L−1]
     PlaceBias(by_distance(&(slopes.unsqueeze(1) * distances), longest))
 }
 

@@ -11,6 +11,7 @@
 
 use std::f64::consts::PI;
 
+use retune_torch::transfer::to_device;
 use tch::{Kind, Tensor};
 
 /// Which two dimensions make a plane.
@@ -192,13 +193,19 @@ impl Rotary {
 
     /// The angles of tokens at `positions`, `[t]`, in `kind`.
     pub fn angles(&self, positions: &Tensor, kind: Kind) -> Angles {
-        let longest = if positions.numel() == 0 { 0 } else { positions.max().int64_value(&[]) + 1 };
+        // Only where it is needed: a GPU would be waited for.
+        let longest = match self.scaling {
+            Scaling::Dynamic { .. } | Scaling::LongRope { .. } if positions.numel() > 0 => {
+                positions.max().int64_value(&[]) + 1
+            }
+            _ => 0,
+        };
         // Far from the first token, the last place of a frequency is a turn that can be told.
         let (frequencies, factor) = match kind {
             Kind::Double => self.frequencies(longest),
             _ => self.rounded_frequencies(longest, |number| f64::from(number as f32)),
         };
-        let frequencies = Tensor::from_slice(&frequencies).to_kind(kind).to_device(positions.device()); // [r/2]
+        let frequencies = to_device(&Tensor::from_slice(&frequencies).to_kind(kind), positions.device()); // [r/2]
         let angle = positions.to_kind(kind).unsqueeze(1) * frequencies; // [t, r/2]
         let [cos, sin] = [angle.cos(), angle.sin()].map(|part| part.unsqueeze(1) * factor); // [t, 1, r/2]
         Angles { cos, sin, planes: self.planes }

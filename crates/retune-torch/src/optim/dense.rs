@@ -122,7 +122,7 @@ mod tests {
         for _ in 0..30 {
             let gradients: Vec<Tensor> = shapes.iter().map(|shape| Tensor::randn(*shape, options)).collect();
             adamw(&own, &gradients, &found, &numbers).unwrap();
-            fused_adamw(&plain, &gradients, &mut expected, &numbers).unwrap();
+            fused_adamw(&plain, &gradients, &mut expected, &numbers, None).unwrap();
         }
         let lists = [
             (&plain, &own),

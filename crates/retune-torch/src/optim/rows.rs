@@ -142,7 +142,7 @@ mod tests {
             let gradient =
                 Tensor::sparse_coo_tensor_indices_size(&ids.unsqueeze(0), &values, [rows, width], options, false);
             let gradient = gradient.coalesce();
-            fused_adamw(&dense, &[gradient.to_dense(None, false)], &mut states[0], &numbers).unwrap();
+            fused_adamw(&dense, &[gradient.to_dense(None, false)], &mut states[0], &numbers, None).unwrap();
             let AdamWState { first_moments, second_moments, steps } = &states[1];
             adamw_rows(&own, &gradient, [&first_moments[0], &second_moments[0], &steps[0]], &numbers).unwrap();
         }

@@ -76,6 +76,22 @@ pub trait UpdateRule: Debug + Send {
         numbers: &UpdateNumbers,
     ) -> Result<(), TorchError>;
 
+    /// [`update`](Self::update) where `stays` (float32, no dimensions, on the parameters' device) is 0, and nothing where
+    /// it is 1. Unless the rule has a kernel that reads it, the host does, for which it waits on a GPU.
+    ///
+    /// # Errors
+    /// libtorch refuses.
+    fn update_unless(
+        &self,
+        stays: &Tensor,
+        parameters: &[Tensor],
+        gradients: &[Tensor],
+        state: &[Vec<Tensor>],
+        numbers: &UpdateNumbers,
+    ) -> Result<(), TorchError> {
+        if stays.double_value(&[]) == 0.0 { self.update(parameters, gradients, state, numbers) } else { Ok(()) }
+    }
+
     /// The weights to evaluate and to keep, new tensors, where they are others than those that train.
     ///
     /// # Errors
@@ -87,6 +103,25 @@ pub trait UpdateRule: Debug + Send {
     ) -> Result<Option<Vec<Tensor>>, TorchError> {
         let _ = (parameters, state);
         Ok(None)
+    }
+}
+
+/// What a step takes besides the gradients.
+#[derive(Debug, Clone, Copy)]
+pub struct Stride<'a> {
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// What gradients are multiplied by first, perhaps in place: of no dimensions, on their device.
+    pub factor: Option<&'a Tensor>,
+    /// Where this is 1, and not 0, nothing moves: float32 of no dimensions, on the gradients' device, so that a step can be
+    /// left out whose numbers the host has not seen.
+    pub stays: Option<&'a Tensor>,
+}
+
+impl Stride<'_> {
+    /// At this learning rate, by gradients as they are.
+    pub fn at(learning_rate: f64) -> Self {
+        Self { learning_rate, factor: None, stays: None }
     }
 }
 
@@ -134,17 +169,12 @@ impl Optimizer {
     }
 
     /// One step; a group's members are places in `gradients`. A parameter whose gradient is undefined had no part in the
-    /// loss: it keeps its value and its state, decay included, as in `torch.optim`. The gradients are multiplied by
-    /// `factor` first, a tensor of no dimensions on their device, perhaps in place.
+    /// loss: it keeps its value and its state, decay included, as in `torch.optim`.
     ///
     /// # Errors
     /// libtorch refuses a gradient.
-    pub fn step(
-        &mut self,
-        gradients: &[Tensor],
-        factor: Option<&Tensor>,
-        learning_rate: f64,
-    ) -> Result<(), TorchError> {
+    pub fn step(&mut self, gradients: &[Tensor], stride: Stride<'_>) -> Result<(), TorchError> {
+        let Stride { learning_rate, factor, stays } = stride;
         let _no_grad = tch::no_grad_guard();
         self.to_training();
         for Group { group, state, .. } in &self.groups {
@@ -178,7 +208,10 @@ impl Optimizer {
                 weight_decay: group.weight_decay,
                 gradient_factor,
             };
-            self.rule.update(&parameters, &own, &state, &numbers)?;
+            match stays {
+                None => self.rule.update(&parameters, &own, &state, &numbers)?,
+                Some(stays) => self.rule.update_unless(stays, &parameters, &own, &state, &numbers)?,
+            }
         }
         Ok(())
     }
@@ -293,7 +326,7 @@ mod tests {
             let parameters = two_weights();
             let mut optimizer = Optimizer::new(rule, all(&parameters, 0.5));
             let before: Vec<_> = optimizer.state().into_iter().map(|(name, tensor)| (name, tensor.copy())).collect();
-            optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::new()], None, 0.1)?;
+            optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::new()], Stride::at(0.1))?;
             let values: Vec<f64> = parameters.iter().map(|(_, tensor)| tensor.double_value(&[0])).collect();
             assert!(values[0] < 0.96 && values[1] == 2.0, "{what}: {values:?}");
             for ((name, old), (_, new)) in before.iter().zip(optimizer.state()) {
@@ -320,7 +353,7 @@ mod tests {
                     if sparse {
                         dense = dense.to_sparse_sparse_dim(1).coalesce();
                     }
-                    optimizer.step(&[dense, &other * 0.5], None, 0.01)?;
+                    optimizer.step(&[dense, &other * 0.5], Stride::at(0.01))?;
                 }
                 Ok(parameters[0].1.shallow_clone())
             };
@@ -351,7 +384,8 @@ mod tests {
                         Some(&factor)
                     };
                     let [table, other] = gradients;
-                    optimizer.step(&[table.to_sparse_sparse_dim(1).coalesce(), other], factor, 0.01)?;
+                    let stride = Stride { factor, ..Stride::at(0.01) };
+                    optimizer.step(&[table.to_sparse_sparse_dim(1).coalesce(), other], stride)?;
                 }
                 Ok(parameters.map(|(_, tensor)| tensor).into())
             };
@@ -362,11 +396,37 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_stays_leaves_no_trace() -> Result<(), TorchError> {
+        let [goes, stays] = [0f32, 1.0].map(Tensor::from);
+        let start = [Tensor::from_slice(&[1f32, -2.0]), Tensor::from_slice(&[0.5f32])];
+        for rule in RULES {
+            let moved = |left_out: bool| -> Result<Vec<Tensor>, TorchError> {
+                let parameters = [("a.weight", start[0].copy()), ("b.weight", start[1].copy())]
+                    .map(|(name, tensor)| (name.to_owned(), tensor));
+                let mut optimizer = Optimizer::new(rule(), all(&parameters, 0.1));
+                let wrong = start.each_ref().map(|tensor| tensor * f64::NAN);
+                for step in 1..=4 {
+                    if left_out {
+                        optimizer.step(&wrong, Stride { stays: Some(&stays), ..Stride::at(0.01) })?;
+                    }
+                    let gradients = start.each_ref().map(|tensor| tensor * (0.3 * f64::from(step)));
+                    optimizer.step(&gradients, Stride { stays: left_out.then_some(&goes), ..Stride::at(0.01) })?;
+                }
+                let state = optimizer.state().into_iter().chain(parameters);
+                Ok(state.map(|(_, tensor)| tensor).collect())
+            };
+            assert_eq!(moved(true)?, moved(false)?, "{:?}", rule());
+        }
+        Ok(())
+    }
+
+    #[test]
     fn evaluation_leaves_no_trace() -> Result<(), TorchError> {
         let parameters = two_weights();
         let mut optimizer = Optimizer::new(Box::new(ScheduleFreeAdamW::default()), all(&parameters, 0.0));
         for step in 0..3 {
-            optimizer.step(&[Tensor::from_slice(&[0.3 * f64::from(step)]), Tensor::from_slice(&[-1.0])], None, 0.1)?;
+            let gradients = [Tensor::from_slice(&[0.3 * f64::from(step)]), Tensor::from_slice(&[-1.0])];
+            optimizer.step(&gradients, Stride::at(0.1))?;
         }
         let training: Vec<Tensor> = parameters.iter().map(|(_, tensor)| tensor.copy()).collect();
         optimizer.to_evaluation()?;
