@@ -35,6 +35,7 @@ mod moving;
 mod network;
 mod note;
 pub mod optimizers;
+mod parts;
 mod passes;
 mod predict;
 mod prediction;
