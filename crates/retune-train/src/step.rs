@@ -113,8 +113,10 @@ impl QueuedStep {
         let overflowed = !moves && loss.is_finite() && settings.loss_scale.is_some_and(|scale| scale.can_shrink());
         if !moves && !overflowed && settings.non_finite == NonFinite::Stop {
             let (what, value, place) = if loss.is_finite() {
-                // In the backward pass, the last parameters come first.
-                let first = parameter_norms.iter().rfind(|(_, norm)| !norm.is_finite());
+                // In the backward pass, the last parameters come first. A gradient of numbers may have an infinite norm,
+                // behind which one of none began.
+                let is_such = |norm: f64| if gradient_norm.is_nan() { norm.is_nan() } else { norm.is_infinite() };
+                let first = parameter_norms.iter().rfind(|(_, norm)| is_such(*norm));
                 let place = first.map(|(place, _)| format!(", first in the gradient of {}", moved[*place].0));
                 ("gradient norm", gradient_norm, place)
             } else {
