@@ -39,7 +39,7 @@ pub(crate) mod ffi {
         /// Calls the work with parts of `0..count` on libtorch's threads.
         fn parallel_for(count: usize, grain: usize, work: &Work<'_>) -> Result<()>;
 
-        /// One AdamW step over all tensors at once. Every slice has the same length; entries are `at::Tensor*`. `stays`
+        /// One AdamW step over all tensors at once. Every slice has the same length; entries are `at::Tensor*`. `skip`
         /// is one too, 1 for no step at all, or 0 for none.
         #[allow(clippy::too_many_arguments)]
         unsafe fn fused_adamw(
@@ -53,7 +53,7 @@ pub(crate) mod ffi {
             beta2: f64,
             weight_decay: f64,
             epsilon: f64,
-            stays: usize,
+            skip: usize,
         ) -> Result<()>;
 
         /// A place in the queue of work of a GPU's current stream.

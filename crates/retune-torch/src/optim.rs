@@ -51,7 +51,7 @@ impl AdamWState {
 }
 
 /// One AdamW step over all `parameters` in place, by libtorch's fused kernel (`torch._fused_adamw_`, the one behind
-/// `torch.optim.AdamW(fused=True)`). The gradients are multiplied by their factor in place. Where `stays` is 1 (float32, no
+/// `torch.optim.AdamW(fused=True)`). The gradients are multiplied by their factor in place. Where `skip` is 1 (float32, no
 /// dimensions, on their device), nothing else happens, and nobody waits to know it (`found_inf` of the kernel).
 ///
 /// # Errors
@@ -61,7 +61,7 @@ pub fn fused_adamw(
     gradients: &[Tensor],
     state: &mut AdamWState,
     step: &AdamWStep,
-    stays: Option<&Tensor>,
+    skip: Option<&Tensor>,
 ) -> Result<(), TorchError> {
     for (what, list) in [
         ("gradients", gradients),
@@ -90,7 +90,7 @@ pub fn fused_adamw(
             step.beta2,
             step.weight_decay,
             step.epsilon,
-            stays.map_or(0, |stays| stays.as_ptr() as usize),
+            skip.map_or(0, |skip| skip.as_ptr() as usize),
         )?;
     }
     Ok(())

@@ -119,10 +119,10 @@ void parallel_for(std::size_t count, std::size_t grain, const Work &work) {
 void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const std::size_t> gradients,
                  rust::Slice<const std::size_t> first_moments, rust::Slice<const std::size_t> second_moments,
                  rust::Slice<const std::size_t> steps, double learning_rate, double beta1, double beta2,
-                 double weight_decay, double epsilon, std::size_t stays) {
+                 double weight_decay, double epsilon, std::size_t skip) {
   at::NoGradGuard no_grad;
   const auto step_tensors = tensors(steps);
-  const auto found_inf = stays == 0 ? std::optional<at::Tensor>() : tensor(stays);
+  const auto found_inf = skip == 0 ? std::optional<at::Tensor>() : tensor(skip);
   // The kernel reads the step's number and leaves counting to its caller.
   if (found_inf) {
     at::_foreach_add_(step_tensors, at::rsub(*found_inf, 1));

@@ -27,7 +27,7 @@ void parallel_for(std::size_t count, std::size_t grain, const Work &work);
 void fused_adamw(rust::Slice<const std::size_t> parameters, rust::Slice<const std::size_t> gradients,
                  rust::Slice<const std::size_t> first_moments, rust::Slice<const std::size_t> second_moments,
                  rust::Slice<const std::size_t> steps, double learning_rate, double beta1, double beta2,
-                 double weight_decay, double epsilon, std::size_t stays);
+                 double weight_decay, double epsilon, std::size_t skip);
 std::unique_ptr<Mark> mark(std::int32_t cuda_index);
 void wait_for(const Mark &mark);
 std::size_t norms(rust::Slice<const std::size_t> tensors);

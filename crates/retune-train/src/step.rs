@@ -15,7 +15,7 @@ use crate::features::Features;
 use crate::loss_scale::LossScale;
 use crate::memory::within_memory;
 use crate::network::Network;
-use crate::optimizers::{Optimizer, Stride, is_sparse, numbers_of};
+use crate::optimizers::{Optimizer, StepControl, is_sparse, numbers_of};
 use crate::passes;
 use crate::task::{Batch, Encoded, Task};
 
@@ -86,7 +86,7 @@ pub struct QueuedStep {
     /// Of which parameters those norms are.
     places: Vec<usize>,
     /// 1 where the step moves nothing, else 0: float32 on the device.
-    stays: Tensor,
+    skip: Tensor,
     tokens: usize,
     too_large: Option<usize>,
     rows: Vec<usize>,
@@ -212,19 +212,19 @@ pub fn queue_step<T: Task>(
     let double = |number: &Tensor| number.to_kind(Kind::Double).reshape([-1]);
     let numbers = Tensor::cat(&[double(&loss), double(&norm), double(&each)], 0); // [2 + n]
     // The device's own answer, for which the host does not wait: 1 where a number is not finite.
-    let stays = numbers.narrow(0, 0, 2).isfinite().all().logical_not().to_kind(Kind::Float); // []
-    let stays = match unread {
-        Some(unread) if settings.non_finite == NonFinite::Stop => stays.maximum(&unread.stays),
-        _ => stays,
+    let skip = numbers.narrow(0, 0, 2).isfinite().all().logical_not().to_kind(Kind::Float); // []
+    let skip = match unread {
+        Some(unread) if settings.non_finite == NonFinite::Stop => skip.maximum(&unread.skip),
+        _ => skip,
     };
     let numbers = Arriving::send(&numbers)?;
     // As torch.nn.utils.clip_grad_norm_: the factor stays on the device, and 1 is its largest value.
     let factor =
         (settings.max_gradient_norm > 0.0).then(|| (settings.max_gradient_norm / (&norm + 1e-6)).clamp_max(1.0));
-    let stride = Stride { learning_rate: settings.learning_rate, factor: factor.as_ref(), stays: Some(&stays) };
-    optimizer.step(&gradients, stride)?;
+    let control = StepControl { learning_rate: settings.learning_rate, factor: factor.as_ref(), skip: Some(&skip) };
+    optimizer.step(&gradients, control)?;
     let rows = rows.parts.concat();
-    Ok(QueuedStep { numbers, places, stays, tokens, too_large, rows, settings: *settings })
+    Ok(QueuedStep { numbers, places, skip, tokens, too_large, rows, settings: *settings })
 }
 
 /// The loss and the gradients of the parts so far.

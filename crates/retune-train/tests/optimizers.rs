@@ -8,7 +8,7 @@ use std::path::Path;
 use retune_models::save_safetensors;
 use retune_train::checkpoint::restore;
 use retune_train::optimizers::{
-    Adafactor, AdamW, GroupSettings, Lion, Optimizer, ParameterGroup, ScheduleFreeAdamW, Sgd, Stride, UpdateRule,
+    Adafactor, AdamW, GroupSettings, Lion, Optimizer, ParameterGroup, ScheduleFreeAdamW, Sgd, StepControl, UpdateRule,
     WeightDecay, groups,
 };
 use serde_json::Value;
@@ -102,7 +102,7 @@ impl<'a> Training<'a> {
 
     fn step(&mut self, step: u64) {
         let gradients: Vec<Tensor> = self.parameters.iter().enumerate().map(|of| self.gradient(of, step)).collect();
-        self.optimizer.step(&gradients, Stride::at(self.case.rate(step))).unwrap();
+        self.optimizer.step(&gradients, StepControl::at(self.case.rate(step))).unwrap();
     }
 
     fn gradient(&self, (place, (name, parameter)): (usize, &(String, Tensor)), step: u64) -> Tensor {

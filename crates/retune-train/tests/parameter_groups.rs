@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // Clippy excuses test functions, not their helpers.
 
-use retune_train::optimizers::{GroupSettings, Optimizer, ParameterGroup, PatternSettings, Sgd, Stride, groups};
+use retune_train::optimizers::{GroupSettings, Optimizer, ParameterGroup, PatternSettings, Sgd, StepControl, groups};
 use tch::Tensor;
 
 fn named(names: &[&str]) -> Vec<(String, Tensor)> {
@@ -142,7 +142,7 @@ fn each_group_steps_at_its_own_rate() {
     let settings = GroupSettings { patterns: vec![pattern("b.*", Some(0.25), None)], ..GroupSettings::default() };
     let groups = groups(parameters.iter().map(|(name, tensor)| (name.as_str(), tensor)), &settings).unwrap();
     let mut optimizer = Optimizer::new(Box::new(Sgd::default()), groups);
-    optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::from_slice(&[2.0])], Stride::at(0.5)).unwrap();
+    optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::from_slice(&[2.0])], StepControl::at(0.5)).unwrap();
     let values: Vec<f64> = parameters.iter().map(|(_, tensor)| tensor.double_value(&[0])).collect();
     assert_eq!(values, [0.5, 0.75]);
 }

@@ -57,28 +57,28 @@ impl UpdateRule for AdamW {
 
     fn update_unless(
         &self,
-        stays: &Tensor,
+        skip: &Tensor,
         parameters: &[Tensor],
         gradients: &[Tensor],
         state: &[Vec<Tensor>],
         numbers: &UpdateNumbers,
     ) -> Result<(), TorchError> {
-        if stays.device().is_cuda() {
-            return self.moved(parameters, gradients, state, numbers, Some(stays));
+        if skip.device().is_cuda() {
+            return self.moved(parameters, gradients, state, numbers, Some(skip));
         }
-        if stays.double_value(&[]) == 0.0 { self.update(parameters, gradients, state, numbers) } else { Ok(()) }
+        if skip.double_value(&[]) == 0.0 { self.update(parameters, gradients, state, numbers) } else { Ok(()) }
     }
 }
 
 impl AdamW {
-    /// The step; not where `stays` is 1, which libtorch's kernel reads.
+    /// The step; not where `skip` is 1, which libtorch's kernel reads.
     fn moved(
         &self,
         parameters: &[Tensor],
         gradients: &[Tensor],
         state: &[Vec<Tensor>],
         numbers: &UpdateNumbers,
-        stays: Option<&Tensor>,
+        skip: Option<&Tensor>,
     ) -> Result<(), TorchError> {
         let (sparse, dense): (Vec<usize>, Vec<usize>) =
             (0..parameters.len()).partition(|place| gradients[*place].is_sparse());
@@ -99,10 +99,10 @@ impl AdamW {
             adamw_rows(&parameters[place], &gradients[place], of_table, &step)?;
         }
         let (parameters, gradients) = (pick(parameters), pick(gradients));
-        if stays.is_none() && parameters.iter().all(supports_adamw) {
+        if skip.is_none() && parameters.iter().all(supports_adamw) {
             adamw(&parameters, &gradients, &moments, &step)
         } else {
-            fused_adamw(&parameters, &gradients, &mut moments, &step, stays)
+            fused_adamw(&parameters, &gradients, &mut moments, &step, skip)
         }
     }
 }

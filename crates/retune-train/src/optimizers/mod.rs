@@ -76,20 +76,20 @@ pub trait UpdateRule: Debug + Send {
         numbers: &UpdateNumbers,
     ) -> Result<(), TorchError>;
 
-    /// [`update`](Self::update) where `stays` (float32, no dimensions, on the parameters' device) is 0, and nothing where
+    /// [`update`](Self::update) where `skip` (float32, no dimensions, on the parameters' device) is 0, and nothing where
     /// it is 1. Unless the rule has a kernel that reads it, the host does, for which it waits on a GPU.
     ///
     /// # Errors
     /// libtorch refuses.
     fn update_unless(
         &self,
-        stays: &Tensor,
+        skip: &Tensor,
         parameters: &[Tensor],
         gradients: &[Tensor],
         state: &[Vec<Tensor>],
         numbers: &UpdateNumbers,
     ) -> Result<(), TorchError> {
-        if stays.double_value(&[]) == 0.0 { self.update(parameters, gradients, state, numbers) } else { Ok(()) }
+        if skip.double_value(&[]) == 0.0 { self.update(parameters, gradients, state, numbers) } else { Ok(()) }
     }
 
     /// The weights to evaluate and to keep, new tensors, where they are others than those that train.
@@ -108,20 +108,20 @@ pub trait UpdateRule: Debug + Send {
 
 /// What a step takes besides the gradients.
 #[derive(Debug, Clone, Copy)]
-pub struct Stride<'a> {
+pub struct StepControl<'a> {
     /// The learning rate.
     pub learning_rate: f64,
     /// What gradients are multiplied by first, perhaps in place: of no dimensions, on their device.
     pub factor: Option<&'a Tensor>,
     /// Where this is 1, and not 0, nothing moves: float32 of no dimensions, on the gradients' device, so that a step can be
     /// left out whose numbers the host has not seen.
-    pub stays: Option<&'a Tensor>,
+    pub skip: Option<&'a Tensor>,
 }
 
-impl Stride<'_> {
+impl StepControl<'_> {
     /// At this learning rate, by gradients as they are.
     pub fn at(learning_rate: f64) -> Self {
-        Self { learning_rate, factor: None, stays: None }
+        Self { learning_rate, factor: None, skip: None }
     }
 }
 
@@ -173,8 +173,8 @@ impl Optimizer {
     ///
     /// # Errors
     /// libtorch refuses a gradient.
-    pub fn step(&mut self, gradients: &[Tensor], stride: Stride<'_>) -> Result<(), TorchError> {
-        let Stride { learning_rate, factor, stays } = stride;
+    pub fn step(&mut self, gradients: &[Tensor], control: StepControl<'_>) -> Result<(), TorchError> {
+        let StepControl { learning_rate, factor, skip } = control;
         let _no_grad = tch::no_grad_guard();
         self.to_training();
         for Group { group, state, .. } in &self.groups {
@@ -208,9 +208,9 @@ impl Optimizer {
                 weight_decay: group.weight_decay,
                 gradient_factor,
             };
-            match stays {
+            match skip {
                 None => self.rule.update(&parameters, &own, &state, &numbers)?,
-                Some(stays) => self.rule.update_unless(stays, &parameters, &own, &state, &numbers)?,
+                Some(skip) => self.rule.update_unless(skip, &parameters, &own, &state, &numbers)?,
             }
         }
         Ok(())
@@ -326,7 +326,7 @@ mod tests {
             let parameters = two_weights();
             let mut optimizer = Optimizer::new(rule, all(&parameters, 0.5));
             let before: Vec<_> = optimizer.state().into_iter().map(|(name, tensor)| (name, tensor.copy())).collect();
-            optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::new()], Stride::at(0.1))?;
+            optimizer.step(&[Tensor::from_slice(&[1.0]), Tensor::new()], StepControl::at(0.1))?;
             let values: Vec<f64> = parameters.iter().map(|(_, tensor)| tensor.double_value(&[0])).collect();
             assert!(values[0] < 0.96 && values[1] == 2.0, "{what}: {values:?}");
             for ((name, old), (_, new)) in before.iter().zip(optimizer.state()) {
@@ -353,7 +353,7 @@ mod tests {
                     if sparse {
                         dense = dense.to_sparse_sparse_dim(1).coalesce();
                     }
-                    optimizer.step(&[dense, &other * 0.5], Stride::at(0.01))?;
+                    optimizer.step(&[dense, &other * 0.5], StepControl::at(0.01))?;
                 }
                 Ok(parameters[0].1.shallow_clone())
             };
@@ -384,8 +384,8 @@ mod tests {
                         Some(&factor)
                     };
                     let [table, other] = gradients;
-                    let stride = Stride { factor, ..Stride::at(0.01) };
-                    optimizer.step(&[table.to_sparse_sparse_dim(1).coalesce(), other], stride)?;
+                    let control = StepControl { factor, ..StepControl::at(0.01) };
+                    optimizer.step(&[table.to_sparse_sparse_dim(1).coalesce(), other], control)?;
                 }
                 Ok(parameters.map(|(_, tensor)| tensor).into())
             };
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_step_that_stays_leaves_no_trace() -> Result<(), TorchError> {
-        let [goes, stays] = [0f32, 1.0].map(Tensor::from);
+        let [goes, skip] = [0f32, 1.0].map(Tensor::from);
         let start = [Tensor::from_slice(&[1f32, -2.0]), Tensor::from_slice(&[0.5f32])];
         for rule in RULES {
             let moved = |left_out: bool| -> Result<Vec<Tensor>, TorchError> {
@@ -407,10 +407,11 @@ mod tests {
                 let wrong = start.each_ref().map(|tensor| tensor * f64::NAN);
                 for step in 1..=4 {
                     if left_out {
-                        optimizer.step(&wrong, Stride { stays: Some(&stays), ..Stride::at(0.01) })?;
+                        optimizer.step(&wrong, StepControl { skip: Some(&skip), ..StepControl::at(0.01) })?;
                     }
                     let gradients = start.each_ref().map(|tensor| tensor * (0.3 * f64::from(step)));
-                    optimizer.step(&gradients, Stride { stays: left_out.then_some(&goes), ..Stride::at(0.01) })?;
+                    optimizer
+                        .step(&gradients, StepControl { skip: left_out.then_some(&goes), ..StepControl::at(0.01) })?;
                 }
                 let state = optimizer.state().into_iter().chain(parameters);
                 Ok(state.map(|(_, tensor)| tensor).collect())
@@ -426,7 +427,7 @@ mod tests {
         let mut optimizer = Optimizer::new(Box::new(ScheduleFreeAdamW::default()), all(&parameters, 0.0));
         for step in 0..3 {
             let gradients = [Tensor::from_slice(&[0.3 * f64::from(step)]), Tensor::from_slice(&[-1.0])];
-            optimizer.step(&gradients, Stride::at(0.1))?;
+            optimizer.step(&gradients, StepControl::at(0.1))?;
         }
         let training: Vec<Tensor> = parameters.iter().map(|(_, tensor)| tensor.copy()).collect();
         optimizer.to_evaluation()?;
