@@ -15,6 +15,11 @@ impl PairProducts {
         None
     }
 
+    /// None.
+    pub fn preferred() -> Option<Self> {
+        None
+    }
+
     /// Nothing that can be called.
     pub fn dispatch<W: pulp::WithSimd>(self, _: W) -> W::Output {
         match self {}
@@ -46,15 +51,18 @@ mod x86 {
     pub struct PairProducts(V4);
 
     impl PairProducts {
-        /// Whether this processor has the instruction, and no unit for whole matrices of such numbers (AMX), which is
-        /// libtorch's to use, and faster.
+        /// Whether this processor has the instruction.
         pub fn detect() -> Option<Self> {
+            V4::try_new().filter(|_| std::is_x86_feature_detected!("avx512bf16")).map(PairProducts)
+        }
+
+        /// The same, unless the processor has a unit for whole matrices of such numbers besides (AMX), which is libtorch's
+        /// to use, and faster.
+        pub fn preferred() -> Option<Self> {
             // Asked once: on a virtual machine `CPUID` is its host's to answer.
-            static DETECTED: LazyLock<Option<PairProducts>> = LazyLock::new(|| {
-                let has_pairs = std::is_x86_feature_detected!("avx512bf16") && !has_matrices();
-                V4::try_new().filter(|_| has_pairs).map(PairProducts)
-            });
-            *DETECTED
+            static PREFERRED: LazyLock<Option<PairProducts>> =
+                LazyLock::new(|| PairProducts::detect().filter(|_| !has_matrices()));
+            *PREFERRED
         }
 
         /// Calls `work`, compiled for what [`add`](Self::add) needs, with vectors of AVX-512.
@@ -137,7 +145,7 @@ mod x86 {
         #[test]
         fn each_sum_grows_by_two_products() {
             let Some(simd) = PairProducts::detect() else {
-                eprintln!("skipped: the processor has no AVX512_BF16, or AMX besides");
+                eprintln!("skipped: the processor has no AVX512_BF16");
                 return;
             };
             let numbers = |scale: f32| std::array::from_fn(|i| bf16::from_f32(scale * (i as f32 - 11.0)));

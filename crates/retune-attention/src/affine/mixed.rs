@@ -27,12 +27,11 @@ struct Kept {
 }
 
 impl MixedAffine {
-    /// Where the processor multiplies pairs of such numbers.
-    pub fn detect() -> Option<Self> {
+    /// By products of pairs of such numbers.
+    pub fn by(arithmetic: PairProducts) -> Option<Self> {
         let shape = Shape::of(pulp::Arch::new())?;
         // A result in bfloat16 is written once.
-        let product = |arithmetic| Product { arithmetic, shape, longest: usize::MAX };
-        PairProducts::detect().map(|arithmetic| Self { product: product(arithmetic), kept: None })
+        Some(Self { product: Product { arithmetic, shape, longest: usize::MAX }, kept: None })
     }
 
     /// Whether it computes on such tensors: a pair of numbers is one factor.

@@ -13,6 +13,7 @@ mod single;
 
 use retune_torch::autocast::{self, Narrow};
 use retune_torch::operation::apply;
+use retune_torch::pairs::PairProducts;
 use tch::{Device, Tensor};
 
 use mixed::MixedAffine;
@@ -56,7 +57,7 @@ fn choice(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Choice {
         _ if !fits(x, weight, bias) => None,
         Ok(None) if Affine::supports(x, weight, bias) => Affine::on(pulp::Arch::new()).map(Choice::Single),
         Ok(Some(Narrow::Bfloat16)) if MixedAffine::supports(x, weight, bias) => {
-            MixedAffine::detect().map(Choice::Mixed)
+            PairProducts::preferred().and_then(MixedAffine::by).map(Choice::Mixed)
         }
         _ => None,
     };

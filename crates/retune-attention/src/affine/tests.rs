@@ -171,21 +171,25 @@ fn the_rest_is_left_to_libtorch() {
     assert_eq!(no_grad(|| affine(&x, &weight.narrow(0, 0, 47), None)).kind(), Kind::BFloat16);
 }
 
-/// Under autocast, on a processor that multiplies pairs.
-fn mixed(work: impl FnOnce()) {
+/// Under autocast, on a processor that multiplies pairs, also one whose products are left to libtorch.
+fn mixed(work: impl FnOnce(&dyn Fn(&[Tensor]) -> Tensor)) {
     let _autocast = AutocastGuard::to(Narrow::Bfloat16, Device::Cpu).unwrap();
-    let [x, weight] = [random(&[2, 2]), random(&[2, 2])];
-    match choice(&x, &weight, None) {
-        Choice::Mixed(_) => work(),
-        _ => eprintln!("skipped: the processor has no AVX512_BF16, or AMX besides"),
-    }
+    let Some(pairs) = PairProducts::detect() else {
+        eprintln!("skipped: the processor has no AVX512_BF16");
+        return;
+    };
+    work(&|inputs| {
+        let fits = fits(&inputs[0], &inputs[1], inputs.get(2));
+        assert!(fits && MixedAffine::supports(&inputs[0], &inputs[1], inputs.get(2)));
+        apply(MixedAffine::by(pairs).unwrap(), inputs).unwrap()
+    });
 }
 
 /// As exact as sums in float32 of numbers in bfloat16 are: the result rounded once, and the weight's gradient not at all.
 #[test]
 fn bfloat16_is_rounded_where_libtorch_rounds_it() {
     tch::manual_seed(1);
-    mixed(|| {
+    mixed(|affine| {
         for (rows, depth, columns) in SIZES {
             let (depth, columns) = (depth + depth % 2, columns + columns % 2);
             for kind in [Kind::Float, Kind::BFloat16] {
@@ -196,7 +200,7 @@ fn bfloat16_is_rounded_where_libtorch_rounds_it() {
                 let upstream = rounded(&[rows, columns]);
                 let wide = inputs.each_ref().map(|input| input.detach().to_kind(Kind::Double).set_requires_grad(true));
                 let exact = with_gradients(|inputs| inputs[0].linear(&inputs[1], inputs.get(2)), &wide, &upstream);
-                let ours = with_gradients(|inputs| affine(&inputs[0], &inputs[1], inputs.get(2)), &inputs, &upstream);
+                let ours = with_gradients(affine, &inputs, &upstream);
                 let kinds = ours.iter().map(Tensor::kind).collect::<Vec<_>>();
                 assert_eq!(kinds, [Kind::BFloat16, kind, Kind::Float, Kind::Float]);
                 for (ours, exact) in ours.iter().zip(&exact) {
@@ -211,23 +215,23 @@ fn bfloat16_is_rounded_where_libtorch_rounds_it() {
 
 #[test]
 fn nothing_in_bfloat16_depends_on_other_rows_or_threads() {
-    mixed(|| {
+    mixed(|affine| {
         let inputs = [leaf(&[101, 500]), leaf(&[70, 500]), leaf(&[70])];
-        let forward = |inputs: &[Tensor]| affine(&inputs[0], &inputs[1], inputs.get(2));
-        let whole = forward(&inputs);
+        let whole = affine(&inputs);
+        let of_rows = |x: Tensor| affine(&[x, inputs[1].shallow_clone(), inputs[2].shallow_clone()]);
         for row in [0, 11, 12, 50, 100] {
-            let alone = affine(&inputs[0].narrow(0, row, 1), &inputs[1], Some(&inputs[2]));
+            let alone = of_rows(inputs[0].narrow(0, row, 1));
             assert!(alone.equal(&whole.narrow(0, row, 1)), "{row}");
         }
         // One number further on in memory, where no pair begins.
         let shifted = Tensor::cat(&[random(&[1]), inputs[0].flatten(0, -1)], 0).to_kind(Kind::BFloat16);
         let shifted = shifted.narrow(0, 1, 101 * 500).view([101, 500]);
-        assert!(affine(&shifted, &inputs[1], Some(&inputs[2])).equal(&whole));
+        assert!(of_rows(shifted).equal(&whole));
         let upstream = random(&[101, 70]);
         let threads = tch::get_num_threads();
         let [one, three] = [1, 3].map(|threads| {
             tch::set_num_threads(threads);
-            with_gradients(forward, &inputs, &upstream)
+            with_gradients(affine, &inputs, &upstream)
         });
         tch::set_num_threads(threads);
         assert!(one.iter().zip(&three).take(3).all(|(one, three)| one.equal(three)));
