@@ -237,3 +237,15 @@ fn nothing_in_bfloat16_depends_on_other_rows_or_threads() {
         assert!(one.iter().zip(&three).take(3).all(|(one, three)| one.equal(three)));
     });
 }
+
+#[test]
+fn pairs_are_of_even_rows_of_these_types() {
+    let supports = |x: &Tensor, weight: &Tensor, bias: &Tensor| MixedAffine::supports(x, weight, Some(bias));
+    let [x, weight, bias] = [random(&[6, 40]), random(&[48, 40]), random(&[48])];
+    let half = |tensor: &Tensor| tensor.to_kind(Kind::BFloat16);
+    let wide = |tensor: &Tensor| tensor.to_kind(Kind::Double);
+    assert!(supports(&x, &weight, &bias) && supports(&half(&x), &weight, &bias));
+    assert!(!supports(&wide(&x), &weight, &bias) && !supports(&x, &half(&weight), &bias));
+    assert!(!supports(&x, &weight, &half(&bias)));
+    assert!(!supports(&x, &weight.narrow(0, 0, 47), &bias) && !supports(&x, &weight.narrow(1, 0, 39), &bias));
+}
