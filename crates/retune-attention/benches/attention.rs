@@ -13,10 +13,7 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use retune_attention::attention::{packed, rectangles, reference};
-use retune_attention::{
-    Attention, Dropout, LayerNorm, Linear, Mode, Pairing, SequenceLayout, Visibility, add_norm, attend,
-};
-use retune_torch::autocast::{AutocastGuard, Narrow};
+use retune_attention::{Attention, Dropout, LayerNorm, Mode, Pairing, SequenceLayout, Visibility, add_norm, attend};
 use tch::{Device, Kind, Tensor};
 
 type Backend = fn(&Tensor, &Tensor, &Tensor, &Pairing<'_>, &Attention, Mode) -> Tensor;
@@ -208,50 +205,5 @@ fn elements(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Linear layers beside libtorch's: throughput is in floating-point operations, two for each weight and token.
-fn linear(criterion: &mut Criterion) {
-    retune_torch::memory::keep_freed();
-    let mut group = criterion.benchmark_group("linear");
-    for (tokens, inner, outer) in
-        [(32, 384, 1536), (425, 384, 384), (425, 384, 1536), (425, 1536, 384), (1608, 384, 1536), (4096, 1536, 384)]
-    {
-        let draw = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
-        let layer = Linear::new(draw(&[outer, inner]), Some(draw(&[outer])));
-        let [x, upstream] = [draw(&[tokens, inner]), draw(&[tokens, outer])];
-        let ours = |layer: &Linear, x: &Tensor| layer.forward(x, Mode::Train);
-        let theirs = |layer: &Linear, x: &Tensor| x.linear(&layer.weight, layer.bias.as_ref());
-        let size = format!("{tokens} x {inner} x {outer}");
-        group.throughput(Throughput::Elements(2 * (tokens * inner * outer) as u64));
-        let products = [
-            ("ours", ours as fn(&Linear, &Tensor) -> Tensor, None),
-            ("libtorch's", theirs, None),
-            ("ours in bf16", ours, Some(Narrow::Bfloat16)),
-            ("libtorch's in bf16", theirs, Some(Narrow::Bfloat16)),
-        ];
-        for (name, forward, narrow) in products {
-            let autocast = || narrow.map(|narrow| AutocastGuard::to(narrow, Device::Cpu).expect("a processor has it"));
-            group.bench_function(format!("{name}, forward/{size}"), |bencher| {
-                bencher.iter(|| {
-                    let _autocast = autocast();
-                    forward(&layer, &x)
-                });
-            });
-            for (which, leaf) in [("input", &x), ("weight", &layer.weight)] {
-                let leaf = leaf.set_requires_grad(true);
-                let output = {
-                    let _autocast = autocast();
-                    forward(&layer, &x)
-                };
-                let loss = (output * &upstream).sum(Kind::Float);
-                group.bench_function(format!("{name}, gradient of the {which}/{size}"), |bencher| {
-                    bencher.iter(|| Tensor::run_backward(&[&loss], &[&leaf], true, false));
-                });
-                let _ = leaf.set_requires_grad(false);
-            }
-        }
-    }
-    group.finish();
-}
-
-criterion_group!(benches, length, heads, shape, visibility, dropout, elements, linear);
+criterion_group!(benches, length, heads, shape, visibility, dropout, elements);
 criterion_main!(benches);

@@ -6,7 +6,7 @@
 //! - [`mod@attention`]: attention of variable-length sequences on CUDA.
 //! - [`autocast`]: mixed precision with a chosen type, on the CPU too.
 //! - [`cuda`]: finding CUDA at run time, so that one binary serves machines with and without a GPU.
-//! - [`operation`]: differentiable operations written in Rust; [`slices`], [`parallel`], [`pairs`]: what they compute
+//! - [`operation`]: differentiable operations written in Rust; [`slices`], [`parallel`], [`pairs`], [`amx`]: what they compute
 //!   with.
 //! - [`recompute`]: less memory for one more forward pass.
 //! - [`transfer`]: what a step needs on a device, sent there without waiting.
@@ -14,6 +14,7 @@
 //!
 //! Every call that libtorch can refuse returns [`TorchError`]; nothing here panics on what a user gives.
 
+pub mod amx;
 pub mod attention;
 pub mod autocast;
 mod bridge;

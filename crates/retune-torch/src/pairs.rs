@@ -15,11 +15,6 @@ impl PairProducts {
         None
     }
 
-    /// None.
-    pub fn preferred() -> Option<Self> {
-        None
-    }
-
     /// Nothing that can be called.
     pub fn dispatch<W: pulp::WithSimd>(self, _: W) -> W::Output {
         match self {}
@@ -38,9 +33,8 @@ impl PairProducts {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::{__cpuid, __cpuid_count, __m256bh, __m512, __m512bh, _mm512_cvtneps_pbh, _mm512_dpbf16_ps};
+    use std::arch::x86_64::{__m256bh, __m512, __m512bh, _mm512_cvtneps_pbh, _mm512_dpbf16_ps};
     use std::mem::transmute;
-    use std::sync::LazyLock;
 
     use half::bf16;
     use pulp::x86::V4;
@@ -54,15 +48,6 @@ mod x86 {
         /// Whether this processor has the instruction.
         pub fn detect() -> Option<Self> {
             V4::try_new().filter(|_| std::is_x86_feature_detected!("avx512bf16")).map(PairProducts)
-        }
-
-        /// The same, unless the processor has a unit for whole matrices of such numbers besides (AMX), which is libtorch's
-        /// to use, and faster.
-        pub fn preferred() -> Option<Self> {
-            // Asked once: on a virtual machine `CPUID` is its host's to answer.
-            static PREFERRED: LazyLock<Option<PairProducts>> =
-                LazyLock::new(|| PairProducts::detect().filter(|_| !has_matrices()));
-            *PREFERRED
         }
 
         /// Calls `work`, compiled for what [`add`](Self::add) needs, with vectors of AVX-512.
@@ -100,12 +85,6 @@ mod x86 {
     #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512bf16,avx2,fma,bmi1,bmi2,lzcnt")]
     fn compiled<W: WithSimd>(simd: V4, work: W) -> W::Output {
         work.with_simd(simd)
-    }
-
-    /// AMX for bfloat16: bit 22 of what leaf 7 of `CPUID` says in `EDX`.
-    fn has_matrices() -> bool {
-        const LEAF: u32 = 7;
-        __cpuid(0).eax >= LEAF && __cpuid_count(LEAF, 0).edx >> 22 & 1 == 1
     }
 
     #[cfg(test)]

@@ -42,7 +42,7 @@ pub fn choose_products(precision: Precision, device: Device) -> Result<(), Train
 pub fn keep_no_kernels_for(precision: Precision) {
     let are_ours = match precision {
         Precision::Fp32 => true,
-        Precision::Bf16 => retune_torch::pairs::PairProducts::preferred().is_some(),
+        Precision::Bf16 => retune_torch::pairs::PairProducts::detect().is_some(),
         Precision::Fp16 | Precision::Tf32 => false,
     };
     if are_ours {

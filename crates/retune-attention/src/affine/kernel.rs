@@ -326,7 +326,7 @@ impl<A: Arithmetic, L: Left, N: Written<A>> Multiply<'_, '_, A, L, N> {
 
 /// What the sums of a stretch are added to.
 #[derive(Clone, Copy)]
-enum Before<'a> {
+pub(super) enum Before<'a> {
     /// Nothing, or the bias.
     Bias(Option<&'a [f32]>),
     /// The sums of the stretches before.
@@ -362,7 +362,7 @@ fn sums<S: Simd, A: Arithmetic, L: Left, const R: usize, const V: usize>(
 
 /// Adds a row's sums to what was there before.
 #[inline(always)]
-fn store<S: Simd, A: Arithmetic, N: Written<A>, const V: usize>(
+pub(super) fn store<S: Simd, A: Arithmetic, N: Written<A>, const V: usize>(
     simd: S,
     arithmetic: A,
     sums: [S::f32s; V],

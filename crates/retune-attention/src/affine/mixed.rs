@@ -6,12 +6,12 @@ use half::slice::HalfFloatSliceExt;
 use retune_torch::operation::Operation;
 use retune_torch::pairs::PairProducts;
 use retune_torch::slices::read;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::kernel::{Factor, Shape};
 use super::packing::{By, Right};
 use super::product::{Product, pairs_of_rows};
-use super::{IS_PLAIN, sides, single, with_last};
+use super::{IS_PLAIN, gradients, is_mixed, of_bias, sides, single, with_last};
 
 /// The operation: of `x: […, in]`, of float32 or bfloat16, `W: [out, in]` and perhaps `b: [out]`, of float32.
 pub(super) struct MixedAffine {
@@ -34,13 +34,9 @@ impl MixedAffine {
         Some(Self { product: Product { arithmetic, shape, longest: usize::MAX }, kept: None })
     }
 
-    /// Whether it computes on such tensors: a pair of numbers is one factor.
+    /// Whether it computes on such tensors: those that are [mixed](is_mixed), if a pair of numbers is one factor.
     pub fn supports(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> bool {
-        let is_here = |tensor: &Tensor| tensor.device() == Device::Cpu;
-        let is_plain = |tensor: &Tensor| is_here(tensor) && tensor.kind() == Kind::Float;
-        let is_even = weight.size().iter().all(|side| side % 2 == 0);
-        let x_fits = is_here(x) && matches!(x.kind(), Kind::Float | Kind::BFloat16);
-        x_fits && is_plain(weight) && bias.is_none_or(is_plain) && is_even
+        is_mixed(x, weight, bias) && weight.size().iter().all(|side| side % 2 == 0)
     }
 }
 
@@ -78,9 +74,7 @@ impl Operation for MixedAffine {
             let product = Product { longest: single::STRETCH, ..self.product };
             product.of_columns::<f32>(&weight.size(), dy, out, &right)
         };
-        let of_bias = || gradient.view([rows as i64, out as i64]).sum_dim_intlist(0, false, Kind::Float);
-        let gradients: [&dyn Fn() -> Tensor; 3] = [&of_x, &of_weight, &of_bias];
-        needed.iter().zip(gradients).map(|(needed, of)| if *needed { of() } else { Tensor::new() }).collect()
+        gradients(needed, [&of_x, &of_weight, &|| of_bias(gradient, out)])
     }
 
     fn keeps_inputs(&self) -> bool {

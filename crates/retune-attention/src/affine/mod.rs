@@ -5,6 +5,7 @@
 //!
 //! Backward, with `dy: [t, out]`: `dx = dy W`, `dW = dyᵀ x`, `db = Σ dy` over the rows.
 
+mod amx;
 mod kernel;
 mod mixed;
 mod packing;
@@ -14,8 +15,9 @@ mod single;
 use retune_torch::autocast::{self, Narrow};
 use retune_torch::operation::apply;
 use retune_torch::pairs::PairProducts;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
+use amx::AmxAffine;
 use mixed::MixedAffine;
 use single::Affine;
 
@@ -26,14 +28,15 @@ const NO_REFUSAL: &str = "libtorch refuses no loop";
 
 /// `x` is `[…, in]`, `weight` `[out, in]`, `bias` `[out]`; the result is `[…, out]`.
 ///
-/// By a kernel of our own in float32 on a processor with AVX2 or AVX-512, and under autocast to bfloat16 on one that has
-/// its instruction, but no AMX; else by libtorch's.
+/// By a kernel of our own in float32 on a processor with AVX2 or AVX-512, and under autocast to bfloat16 on one with
+/// AVX512_BF16 or AMX; else by libtorch's.
 pub(crate) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
     let inputs = || {
         let inputs = [Some(x.contiguous()), Some(weight.shallow_clone()), bias.map(Tensor::shallow_clone)];
         inputs.into_iter().flatten().collect::<Vec<Tensor>>()
     };
     let applied = match choice(x, weight, bias) {
+        Choice::Amx(operation) => apply(operation, &inputs()),
         Choice::Single(operation) => apply(operation, &inputs()),
         Choice::Mixed(operation) => apply(operation, &inputs()),
         Choice::Libtorch => return x.linear(weight, bias),
@@ -47,6 +50,7 @@ pub(crate) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tens
 
 /// Who computes.
 enum Choice {
+    Amx(AmxAffine),
     Single(Affine),
     Mixed(MixedAffine),
     Libtorch,
@@ -56,8 +60,10 @@ fn choice(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Choice {
     let chosen = match autocast::current(Device::Cpu) {
         _ if !fits(x, weight, bias) => None,
         Ok(None) if Affine::supports(x, weight, bias) => Affine::on(pulp::Arch::new()).map(Choice::Single),
-        Ok(Some(Narrow::Bfloat16)) if MixedAffine::supports(x, weight, bias) => {
-            PairProducts::preferred().and_then(MixedAffine::by).map(Choice::Mixed)
+        Ok(Some(Narrow::Bfloat16)) => {
+            let amx = AmxAffine::detect().filter(|_| is_mixed(x, weight, bias)).map(Choice::Amx);
+            let pairs = || PairProducts::detect().filter(|_| MixedAffine::supports(x, weight, bias));
+            amx.or_else(|| pairs().and_then(MixedAffine::by).map(Choice::Mixed))
         }
         _ => None,
     };
@@ -70,6 +76,25 @@ fn fits(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> bool {
     let is_contiguous = weight.is_contiguous() && bias.is_none_or(Tensor::is_contiguous);
     let match_up = x.size().last() == Some(&depth) && bias.is_none_or(|bias| bias.size() == [out]);
     is_contiguous && match_up && x.numel() > 0 && out > 0
+}
+
+/// Whether they are of the types of a linear layer under autocast, on the processor: `x` in float32 or already in bfloat16,
+/// the others in float32.
+fn is_mixed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> bool {
+    let is_here = |tensor: &Tensor| tensor.device() == Device::Cpu;
+    let is_plain = |tensor: &Tensor| is_here(tensor) && tensor.kind() == Kind::Float;
+    let x_fits = is_here(x) && matches!(x.kind(), Kind::Float | Kind::BFloat16);
+    x_fits && is_plain(weight) && bias.is_none_or(is_plain)
+}
+
+/// The gradients that are needed of those of `x`, the weight and the bias; else undefined tensors.
+fn gradients(needed: &[bool], each: [&dyn Fn() -> Tensor; 3]) -> Vec<Tensor> {
+    needed.iter().zip(each).map(|(needed, of)| if *needed { of() } else { Tensor::new() }).collect()
+}
+
+/// The gradient of the bias, in float32.
+fn of_bias(gradient: &Tensor, out: usize) -> Tensor {
+    gradient.view([-1, out as i64]).sum_dim_intlist(0, false, Kind::Float)
 }
 
 /// `out` and `in` of a weight.

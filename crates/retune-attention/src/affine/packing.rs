@@ -146,7 +146,7 @@ impl pulp::WithSimd for PairsOfRows<'_> {
 
 /// Writes factors `own` of every line side by side with those of the other lines: factor `i` of line `l`, of `length`
 /// each, is `to[i * width + l]`.
-fn transpose(lines: &[Factor], length: usize, own: Range<usize>, to: &mut [Factor], width: usize) {
+pub(super) fn transpose(lines: &[Factor], length: usize, own: Range<usize>, to: &mut [Factor], width: usize) {
     let mut done = 0;
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {

@@ -39,7 +39,7 @@ impl<A: Arithmetic> Product<A> {
         } else {
             left
         };
-        let cuts = self.cuts(rows, right.columns, Blocks::OF_ROWS);
+        let cuts = Cuts::of(self.shape, (rows, right.columns), Blocks::OF_ROWS);
         self.in_blocks(size, &cuts, right, |own, mut block: Block<'_, '_, A, N>| {
             let left = Rows { factors: &left[own.start * depth..own.end.max(self.shape.rows) * depth], depth };
             for stretch in block.sum.all() {
@@ -56,7 +56,7 @@ impl<A: Arithmetic> Product<A> {
         columns: usize,
         right: &Right<'_>,
     ) -> Tensor {
-        let cuts = self.cuts(columns, right.columns, Blocks::OF_COLUMNS);
+        let cuts = Cuts::of(self.shape, (columns, right.columns), Blocks::OF_COLUMNS);
         self.in_blocks(size, &cuts, right, |own, mut block: Block<'_, '_, A, N>| {
             let padded = own.len().next_multiple_of(self.shape.rows);
             for stretch in block.sum.all() {
@@ -94,35 +94,15 @@ impl<A: Arithmetic> Product<A> {
             for_each_rectangle(grid, &work).expect(NO_REFUSAL);
         })
     }
-
-    /// Where the product is cut into blocks: some tiles and some panels each, so many that all threads have something to do
-    /// until the end. No block but an only one has fewer rows than a tile.
-    fn cuts(&self, rows: usize, columns: usize, blocks: Blocks) -> Cuts {
-        let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
-        let tiles = (rows / self.shape.rows).max(1);
-        let panels = columns.div_ceil(self.shape.columns);
-        let wanted = blocks.of_a_thread * threads;
-        let down = rows.div_ceil(blocks.most_rows);
-        let across = wanted.div_ceil(down).min(panels);
-        let down = down.max(wanted.div_ceil(across).min(rows / blocks.least_rows));
-        let cuts = |count: usize, parts: usize, side: usize, end: usize| {
-            let starts = (0..parts).map(|part| part * count / parts * side);
-            starts.chain([end]).collect()
-        };
-        Cuts {
-            rows: cuts(tiles, down, self.shape.rows, rows),
-            columns: cuts(panels, across, self.shape.columns, columns),
-        }
-    }
 }
 
 /// How large blocks are.
 #[derive(Clone, Copy)]
-struct Blocks {
+pub(super) struct Blocks {
     /// Rows with which a panel is multiplied, once it is laid out.
-    most_rows: usize,
-    least_rows: usize,
-    of_a_thread: usize,
+    pub most_rows: usize,
+    pub least_rows: usize,
+    pub of_a_thread: usize,
 }
 
 impl Blocks {
@@ -133,9 +113,28 @@ impl Blocks {
 }
 
 /// Where a matrix is cut.
-struct Cuts {
-    rows: Vec<usize>,
-    columns: Vec<usize>,
+pub(super) struct Cuts {
+    pub rows: Vec<usize>,
+    pub columns: Vec<usize>,
+}
+
+impl Cuts {
+    /// Where a product is cut into blocks: some tiles of this shape and some panels each, so many that all threads have
+    /// something to do until the end. No block but an only one has fewer rows than a tile.
+    pub fn of(shape: Shape, (rows, columns): (usize, usize), blocks: Blocks) -> Self {
+        let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
+        let tiles = (rows / shape.rows).max(1);
+        let panels = columns.div_ceil(shape.columns);
+        let wanted = blocks.of_a_thread * threads;
+        let down = rows.div_ceil(blocks.most_rows);
+        let across = wanted.div_ceil(down).min(panels);
+        let down = down.max(wanted.div_ceil(across).min(rows / blocks.least_rows));
+        let cuts = |count: usize, parts: usize, side: usize, end: usize| {
+            let starts = (0..parts).map(|part| part * count / parts * side);
+            starts.chain([end]).collect()
+        };
+        Self { rows: cuts(tiles, down, shape.rows, rows), columns: cuts(panels, across, shape.columns, columns) }
+    }
 }
 
 /// A block of the product of two matrices.

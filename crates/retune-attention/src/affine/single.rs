@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::kernel::{Shape, Single};
 use super::packing::{By, Right};
 use super::product::Product;
-use super::{IS_PLAIN, sides, with_last};
+use super::{IS_PLAIN, gradients, of_bias, sides, with_last};
 
 /// The longest stretch of a sum that stays in registers: a tile's left numbers, 16 KiB of them, stay in the first cache.
 pub(super) const STRETCH: usize = 512;
@@ -52,8 +52,6 @@ impl Operation for Affine {
             let right = Right { factors: x, depth: rows, columns: depth, by: By::Rows };
             self.0.of_columns::<f32>(&inputs[1].size(), dy, out, &right)
         };
-        let of_bias = || gradient.view([rows as i64, out as i64]).sum_dim_intlist(0, false, Kind::Float);
-        let gradients: [&dyn Fn() -> Tensor; 3] = [&of_x, &of_weight, &of_bias];
-        needed.iter().zip(gradients).map(|(needed, of)| if *needed { of() } else { Tensor::new() }).collect()
+        gradients(needed, [&of_x, &of_weight, &|| of_bias(gradient, out)])
     }
 }

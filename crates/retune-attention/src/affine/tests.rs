@@ -95,24 +95,28 @@ fn leading_dimensions_stay() {
 }
 
 /// A row's result is the same to the bit, whatever other rows there are; and so is everything on any number of threads.
-#[test]
-fn nothing_depends_on_other_rows_or_threads() {
-    let [x, weight, bias] = [random(&[101, 500]), random(&[70, 500]), random(&[70])];
-    let whole = affine(&x, &weight, Some(&bias));
+fn check_rows_and_threads(affine: &dyn Fn(&[Tensor]) -> Tensor) {
+    let inputs = [leaf(&[101, 500]), leaf(&[70, 500]), leaf(&[70])];
+    let whole = affine(&inputs);
     for row in [0, 11, 12, 50, 100] {
-        let alone = affine(&x.narrow(0, row, 1), &weight, Some(&bias));
+        let [weight, bias] = [1, 2].map(|input: usize| inputs[input].shallow_clone());
+        let alone = affine(&[inputs[0].narrow(0, row, 1), weight, bias]);
         assert!(alone.equal(&whole.narrow(0, row, 1)), "{row}");
     }
     let upstream = random(&[101, 70]);
-    let inputs = [x, weight, bias].map(|input| input.set_requires_grad(true));
     let threads = tch::get_num_threads();
     let [one, three] = [1, 3].map(|threads| {
         tch::set_num_threads(threads);
-        with_gradients(own, &inputs, &upstream)
+        with_gradients(affine, &inputs, &upstream)
     });
     tch::set_num_threads(threads);
     // The bias's sum is libtorch's.
     assert!(one.iter().zip(&three).take(3).all(|(one, three)| one.equal(three)));
+}
+
+#[test]
+fn nothing_depends_on_other_rows_or_threads() {
+    check_rows_and_threads(&own);
 }
 
 /// Vectors of eight numbers give what vectors of sixteen do, to the bit.
@@ -167,31 +171,45 @@ fn the_rest_is_left_to_libtorch() {
     assert!(left_out(&x, &weight, None));
     drop(autocast);
     let _autocast = AutocastGuard::to(Narrow::Bfloat16, Device::Cpu).unwrap();
-    assert!(left_out(&x, &weight.narrow(0, 0, 47), None), "no pairs");
+    let is_odd = [&x, &weight.narrow(0, 0, 47)];
+    assert_eq!(left_out(is_odd[0], is_odd[1], None), AmxAffine::detect().is_none(), "no pairs");
     assert_eq!(no_grad(|| affine(&x, &weight.narrow(0, 0, 47), None)).kind(), Kind::BFloat16);
 }
 
-/// Under autocast, on a processor that multiplies pairs, also one whose products are left to libtorch.
-fn mixed(work: impl FnOnce(&dyn Fn(&[Tensor]) -> Tensor)) {
+/// Each of the kernels that this processor can compute with under autocast, also those that it does not choose, and what
+/// the weight's sides must be multiples of.
+fn each_mixed(work: impl Fn(&dyn Fn(&[Tensor]) -> Tensor, i64)) {
     let _autocast = AutocastGuard::to(Narrow::Bfloat16, Device::Cpu).unwrap();
-    let Some(pairs) = PairProducts::detect() else {
-        eprintln!("skipped: the processor has no AVX512_BF16");
-        return;
-    };
-    work(&|inputs| {
-        let fits = fits(&inputs[0], &inputs[1], inputs.get(2));
-        assert!(fits && MixedAffine::supports(&inputs[0], &inputs[1], inputs.get(2)));
-        apply(MixedAffine::by(pairs).unwrap(), inputs).unwrap()
-    });
+    match PairProducts::detect() {
+        Some(pairs) => {
+            let pairs = |inputs: &[Tensor]| {
+                let fits = fits(&inputs[0], &inputs[1], inputs.get(2));
+                assert!(fits && MixedAffine::supports(&inputs[0], &inputs[1], inputs.get(2)));
+                apply(MixedAffine::by(pairs).unwrap(), inputs).unwrap()
+            };
+            work(&pairs, 2);
+        }
+        None => eprintln!("skipped: the processor has no AVX512_BF16"),
+    }
+    match AmxAffine::detect() {
+        Some(_) => {
+            let amx = |inputs: &[Tensor]| {
+                assert!(matches!(choice(&inputs[0], &inputs[1], inputs.get(2)), Choice::Amx(_)));
+                affine(&inputs[0], &inputs[1], inputs.get(2))
+            };
+            work(&amx, 1);
+        }
+        None => eprintln!("skipped: the processor has no AMX"),
+    }
 }
 
 /// As exact as sums in float32 of numbers in bfloat16 are: the result rounded once, and the weight's gradient not at all.
 #[test]
 fn bfloat16_is_rounded_where_libtorch_rounds_it() {
-    tch::manual_seed(1);
-    mixed(|affine| {
+    each_mixed(|affine, multiple| {
+        tch::manual_seed(1);
         for (rows, depth, columns) in SIZES {
-            let (depth, columns) = (depth + depth % 2, columns + columns % 2);
+            let [depth, columns] = [depth, columns].map(|side| (side + multiple - 1) / multiple * multiple);
             for kind in [Kind::Float, Kind::BFloat16] {
                 let rounded = |size: &[i64]| random(size).to_kind(Kind::BFloat16);
                 let x = rounded(&[rows, depth]).to_kind(kind).set_requires_grad(true);
@@ -215,32 +233,23 @@ fn bfloat16_is_rounded_where_libtorch_rounds_it() {
 
 #[test]
 fn nothing_in_bfloat16_depends_on_other_rows_or_threads() {
-    mixed(|affine| {
-        let inputs = [leaf(&[101, 500]), leaf(&[70, 500]), leaf(&[70])];
-        let whole = affine(&inputs);
-        let of_rows = |x: Tensor| affine(&[x, inputs[1].shallow_clone(), inputs[2].shallow_clone()]);
-        for row in [0, 11, 12, 50, 100] {
-            let alone = of_rows(inputs[0].narrow(0, row, 1));
-            assert!(alone.equal(&whole.narrow(0, row, 1)), "{row}");
-        }
+    each_mixed(|affine, _| {
+        check_rows_and_threads(affine);
+        let inputs = [leaf(&[101, 500]), leaf(&[70, 500])];
         // One number further on in memory, where no pair begins.
         let shifted = Tensor::cat(&[random(&[1]), inputs[0].flatten(0, -1)], 0).to_kind(Kind::BFloat16);
         let shifted = shifted.narrow(0, 1, 101 * 500).view([101, 500]);
-        assert!(of_rows(shifted).equal(&whole));
-        let upstream = random(&[101, 70]);
-        let threads = tch::get_num_threads();
-        let [one, three] = [1, 3].map(|threads| {
-            tch::set_num_threads(threads);
-            with_gradients(affine, &inputs, &upstream)
-        });
-        tch::set_num_threads(threads);
-        assert!(one.iter().zip(&three).take(3).all(|(one, three)| one.equal(three)));
+        assert!(affine(&[shifted, inputs[1].shallow_clone()]).equal(&affine(&inputs)));
     });
 }
 
 #[test]
-fn pairs_are_of_even_rows_of_these_types() {
-    let supports = |x: &Tensor, weight: &Tensor, bias: &Tensor| MixedAffine::supports(x, weight, Some(bias));
+fn bfloat16_is_of_these_types_and_pairs_of_even_rows() {
+    let supports = |x: &Tensor, weight: &Tensor, bias: &Tensor| {
+        let [pairs, mixed] = [MixedAffine::supports, is_mixed].map(|supports| supports(x, weight, Some(bias)));
+        assert_eq!(pairs, mixed && weight.size().iter().all(|side| side % 2 == 0));
+        pairs
+    };
     let [x, weight, bias] = [random(&[6, 40]), random(&[48, 40]), random(&[48])];
     let half = |tensor: &Tensor| tensor.to_kind(Kind::BFloat16);
     let wide = |tensor: &Tensor| tensor.to_kind(Kind::Double);
