@@ -18,7 +18,7 @@ use retune_torch::slices::{overwritten, read};
 use tch::{Device, Kind, Tensor};
 
 use crate::dropout::Draw;
-use crate::real::{Real, Stored};
+use crate::real::{IS_PLAIN, NO_REFUSAL, Real, Stored};
 use crate::{Dropout, LayerNorm, Mode};
 use rows::{Backward, Forward};
 
@@ -77,10 +77,6 @@ fn supports(x: &Tensor, residual: &Tensor, weight: &Tensor, bias: &Tensor) -> bo
 
 /// Rows that one thread takes at a time, and that share a part of the draw.
 const ROWS: usize = 32;
-/// Why slices of tensors are there.
-const IS_PLAIN: &str = "contiguous, of this type, on the processor";
-/// Why a loop on libtorch's threads has no error to report.
-const NO_REFUSAL: &str = "libtorch refuses no loop";
 
 /// The operation between its passes.
 struct AddNorm {

@@ -3,6 +3,7 @@
 
 use tch::Tensor;
 
+use crate::gelu::{Form, gelu};
 use crate::{Dropout, Linear, Mode};
 
 /// An activation function `φ`.
@@ -28,8 +29,8 @@ impl Activation {
     /// Elementwise; the result has the shape of `x`.
     pub fn forward(self, x: &Tensor) -> Tensor {
         match self {
-            Self::Gelu => x.gelu("none"),
-            Self::GeluTanh => x.gelu("tanh"),
+            Self::Gelu => gelu(x, Form::Exact),
+            Self::GeluTanh => gelu(x, Form::Tanh),
             Self::Relu => x.relu(),
             Self::Silu => x.silu(),
             Self::Tanh => x.tanh(),

@@ -51,6 +51,7 @@ pub mod attention;
 mod dropout;
 mod embedding;
 mod feed_forward;
+mod gelu;
 mod layers;
 mod layout;
 mod multi_head;

@@ -1,9 +1,14 @@
-//! The arithmetic of kernels of our own, in both precisions.
+//! The arithmetic of kernels of our own, in both precisions, and what they take for granted.
 
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use half::bf16;
 use retune_torch::slices::Element;
+
+/// Why slices of tensors are there.
+pub(crate) const IS_PLAIN: &str = "contiguous, of this type, on the processor";
+/// Why a loop on libtorch's threads has no error to report.
+pub(crate) const NO_REFUSAL: &str = "libtorch refuses no loop";
 
 /// A floating-point number.
 pub trait Real:
@@ -82,9 +87,10 @@ impl Stored for bf16 {
     #[inline(always)]
     fn narrow(wide: f32) -> Self {
         let bits = wide.to_bits();
-        // Of a NaN no carry may clear what makes it one.
-        let rounded =
-            if bits & 0x7FFF_FFFF > 0x7F80_0000 { bits | 0x0040_0000 } else { bits + 0x7FFF + (bits >> 16 & 1) };
+        // Of a NaN no carry may clear what makes it one. Of the others none goes beyond the last bit; but a sum that is
+        // checked for that is a branch.
+        let carried = bits.wrapping_add(0x7FFF + (bits >> 16 & 1));
+        let rounded = if bits & 0x7FFF_FFFF > 0x7F80_0000 { bits | 0x0040_0000 } else { carried };
         Self::from_bits((rounded >> 16) as u16)
     }
 }

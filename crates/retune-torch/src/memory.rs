@@ -24,22 +24,6 @@ pub fn keep_freed() {
     }
 }
 
-/// Has oneDNN keep no kernel, and not 1,024 of them. It compiles one for each number of tokens, so that of batches of packed
-/// sequences few are ever used again, but each lies in the middle of what was free: the next large block finds no room, and the
-/// process grows. A compilation takes a tenth of a millisecond (docs/performance.md). For a precision whose products are not
-/// oneDNN's: those take longer to compile.
-///
-/// To be called before anything is computed and while the process has one thread; where it has more, or the environment says how
-/// many kernels are kept, it does nothing.
-pub fn keep_no_kernels() {
-    const VARIABLES: [&str; 2] = ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY"];
-    let is_alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
-    if is_alone && VARIABLES.iter().all(|name| std::env::var_os(name).is_none()) {
-        // SAFETY: nothing else reads the environment meanwhile, since there is no other thread.
-        unsafe { std::env::set_var(VARIABLES[0], "0") };
-    }
-}
-
 /// Gives back to the system what is free at this moment, also between blocks that are in use. Batches of ever fewer tokens leave
 /// small blocks where large ones were, so that the next large one would find no room in what is kept; for work that begins anew with
 /// large ones.
@@ -66,20 +50,5 @@ pub fn give_back() {
             libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD);
             libc::malloc_trim(0);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    #[test]
-    fn the_environment_is_left_alone_where_other_threads_may_read_it() {
-        let (done, wait) = mpsc::channel::<()>();
-        let other = std::thread::spawn(move || wait.recv());
-        super::keep_no_kernels();
-        assert!(std::env::var_os("ONEDNN_PRIMITIVE_CACHE_CAPACITY").is_none());
-        drop(done);
-        assert!(other.join().unwrap().is_err());
     }
 }

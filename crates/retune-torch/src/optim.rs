@@ -191,16 +191,17 @@ mod tests {
         w
     }
 
+    const STEP: AdamWStep = AdamWStep {
+        learning_rate: 0.01,
+        beta1: 0.9,
+        beta2: 0.999,
+        weight_decay: 0.1,
+        epsilon: 1e-8,
+        gradient_factor: 1.0,
+    };
+
     #[test]
     fn fused_adamw_is_the_papers() {
-        let step = AdamWStep {
-            learning_rate: 0.01,
-            beta1: 0.9,
-            beta2: 0.999,
-            weight_decay: 0.1,
-            epsilon: 1e-8,
-            gradient_factor: 1.0,
-        };
         let start: Vec<f64> = (0..37).map(|i| (0.3 * f64::from(i)).sin()).collect();
         let parameters = [Tensor::from_slice(&start), Tensor::from_slice(&start[..5])];
         let mut state = AdamWState::new(&parameters);
@@ -208,10 +209,10 @@ mod tests {
         for t in 0..20 {
             let gradients: Vec<f64> = (0..37).map(|i| gradient(t, i)).collect();
             let gradients = [Tensor::from_slice(&gradients), Tensor::from_slice(&gradients[..5])];
-            fused_adamw(&parameters, &gradients, &mut state, &step, None).unwrap();
+            fused_adamw(&parameters, &gradients, &mut state, &STEP, None).unwrap();
         }
         for (i, w) in start.iter().enumerate() {
-            let expected = plain_adamw(*w, &(0..20).map(|t| gradient(t, i)).collect::<Vec<_>>(), &step);
+            let expected = plain_adamw(*w, &(0..20).map(|t| gradient(t, i)).collect::<Vec<_>>(), &STEP);
             let found = parameters[0].double_value(&[i as i64]);
             assert!((found - expected).abs() < 1e-6, "element {i}: {found} instead of {expected}");
             if i < 5 {
@@ -223,14 +224,6 @@ mod tests {
 
     #[test]
     fn a_step_that_is_not_to_be_moves_nothing_and_is_not_counted() {
-        let step = AdamWStep {
-            learning_rate: 0.01,
-            beta1: 0.9,
-            beta2: 0.999,
-            weight_decay: 0.1,
-            epsilon: 1e-8,
-            gradient_factor: 1.0,
-        };
         let parameters = || [Tensor::from_slice(&[0.3f32, -2.0, 1.0]), Tensor::from_slice(&[5f32])];
         let [found, expected] = [parameters(), parameters()];
         let [mut state, mut plain] = [AdamWState::new(&found), AdamWState::new(&expected)];
@@ -239,10 +232,10 @@ mod tests {
             let gradients = parameters().map(|parameter| parameter * gradient);
             if number % 3 == 0 {
                 let wrong = gradients.map(|gradient| gradient * f64::NAN);
-                fused_adamw(&found, &wrong, &mut state, &step, Some(&Tensor::from(1f32))).unwrap();
+                fused_adamw(&found, &wrong, &mut state, &STEP, Some(&Tensor::from(1f32))).unwrap();
             } else {
-                fused_adamw(&found, &gradients, &mut state, &step, Some(&Tensor::from(0f32))).unwrap();
-                fused_adamw(&expected, &gradients, &mut plain, &step, None).unwrap();
+                fused_adamw(&found, &gradients, &mut state, &STEP, Some(&Tensor::from(0f32))).unwrap();
+                fused_adamw(&expected, &gradients, &mut plain, &STEP, None).unwrap();
             }
         }
         assert_eq!(found, expected);
@@ -279,15 +272,7 @@ mod tests {
     fn a_missing_gradient_is_an_error_with_numbers() {
         let parameters = [Tensor::zeros([2], (Kind::Float, Device::Cpu))];
         let mut state = AdamWState::new(&parameters);
-        let step = AdamWStep {
-            learning_rate: 0.1,
-            beta1: 0.9,
-            beta2: 0.999,
-            weight_decay: 0.0,
-            epsilon: 1e-8,
-            gradient_factor: 1.0,
-        };
-        let error = fused_adamw(&parameters, &[], &mut state, &step, None).unwrap_err();
+        let error = fused_adamw(&parameters, &[], &mut state, &STEP, None).unwrap_err();
         assert_eq!(error.to_string(), "gradients: expected 1 tensors, found 0");
     }
 }

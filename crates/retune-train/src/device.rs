@@ -37,19 +37,6 @@ pub fn choose_products(precision: Precision, device: Device) -> Result<(), Train
     }
 }
 
-/// Lets no kernel be kept that is compiled for one number of tokens, where the products of this precision need none:
-/// see [`retune_torch::memory::keep_no_kernels`], which is also when to call it.
-pub fn keep_no_kernels_for(precision: Precision) {
-    let are_ours = match precision {
-        Precision::Fp32 => true,
-        Precision::Bf16 => retune_torch::pairs::PairProducts::detect().is_some(),
-        Precision::Fp16 | Precision::Tf32 => false,
-    };
-    if are_ours {
-        retune_torch::memory::keep_no_kernels();
-    }
-}
-
 /// A device's name as recipes write it.
 pub fn device_name(device: Device) -> String {
     match device {

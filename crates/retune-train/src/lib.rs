@@ -59,7 +59,7 @@ mod watch;
 pub use averaging::{Average, Period, WeightAverage};
 pub use batch::to_input;
 pub use data_record::DataRecord;
-pub use device::{choose_products, device_name, keep_no_kernels_for, resolve_device};
+pub use device::{choose_products, device_name, resolve_device};
 pub use error::TrainError;
 pub use evaluate::{Computation, Outputs, evaluate};
 pub use evaluation::{Confusions, Evaluation, Score, is_better};

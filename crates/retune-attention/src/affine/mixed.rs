@@ -11,7 +11,8 @@ use tch::{Kind, Tensor};
 use super::kernel::{Factor, Shape};
 use super::packing::{By, Right};
 use super::product::{Product, pairs_of_rows};
-use super::{IS_PLAIN, gradients, is_mixed, of_bias, sides, single, with_last};
+use super::{gradients, is_mixed, of_bias, sides, single, with_last};
+use crate::real::IS_PLAIN;
 
 /// The operation: of `x: […, in]`, of float32 or bfloat16, `W: [out, in]` and perhaps `b: [out]`, of float32.
 pub(super) struct MixedAffine {

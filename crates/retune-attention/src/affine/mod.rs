@@ -21,11 +21,6 @@ use amx::AmxAffine;
 use mixed::MixedAffine;
 use single::Affine;
 
-/// Why slices of tensors are there.
-const IS_PLAIN: &str = "contiguous, of this type, on the processor";
-/// Why a loop on libtorch's threads has no error to report.
-const NO_REFUSAL: &str = "libtorch refuses no loop";
-
 /// `x` is `[…, in]`, `weight` `[out, in]`, `bias` `[out]`; the result is `[…, out]`.
 ///
 /// By a kernel of our own in float32 on a processor with AVX2 or AVX-512, and under autocast to bfloat16 on one with

@@ -9,7 +9,7 @@ use tch::Tensor;
 
 use super::kernel::{Arithmetic, Factor, Left, Multiply, Rows, Shape, Sum, Tiles, Written};
 use super::packing::{Cut, Into, PairsOfRows, Right};
-use super::{IS_PLAIN, NO_REFUSAL};
+use crate::real::{IS_PLAIN, NO_REFUSAL};
 
 /// How matrices are multiplied on this processor.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,8 @@ use tch::{Device, Kind, Tensor};
 use super::kernel::{Shape, Single};
 use super::packing::{By, Right};
 use super::product::Product;
-use super::{IS_PLAIN, gradients, of_bias, sides, with_last};
+use super::{gradients, of_bias, sides, with_last};
+use crate::real::IS_PLAIN;
 
 /// The longest stretch of a sum that stays in registers: a tile's left numbers, 16 KiB of them, stay in the first cache.
 pub(super) const STRETCH: usize = 512;

@@ -19,12 +19,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Attention, Pairing, Visibility};
 use crate::dropout::Draw;
-use crate::real::Real;
+use crate::real::{NO_REFUSAL, Real};
 use crate::{Dropout, Mode, SequenceLayout, runs_of_pairs};
 use kernel::{Head, Scratch, backward, forward};
-
-/// Why a loop on libtorch's threads has no error to report.
-const NO_REFUSAL: &str = "libtorch refuses no loop";
 
 /// Whether this backend computes this attention.
 pub fn supports(q: &Tensor, pairing: &Pairing<'_>) -> bool {

@@ -14,7 +14,7 @@ use retune_recipe::{DataPlan, Plan, keys};
 use retune_train::tasks::form_of;
 use retune_train::{
     DataRecord, Examples, Outcome, RunDirectory, Source, Splits, Task, Trainer, check_output, choose_products,
-    device_name, keep_no_kernels_for, resolve_device, with_task,
+    device_name, resolve_device, with_task,
 };
 use serde_json::Value;
 
@@ -70,7 +70,6 @@ pub fn refuse_recipe_flags(matches: &ArgMatches) -> anyhow::Result<()> {
 }
 
 fn start(plan: Plan, start: Start, pause: Option<u64>, terminal: Terminal) -> anyhow::Result<ExitCode> {
-    keep_no_kernels_for(plan.run.precision);
     match plan.few_shot.pairs {
         Some(_) => few_shot::train(plan, start, pause, terminal),
         None => with_task!(plan.task.kind, train(plan, start, pause, terminal)),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ArgMatches;
 use retune_recipe::{DataFormat, DeviceChoice, Plan, Precision, TaskKind};
-use retune_train::{Computation, Predictor, RunDirectory, Task, choose_products, keep_no_kernels_for, resolve_device};
+use retune_train::{Computation, Predictor, RunDirectory, Task, choose_products, resolve_device};
 
 /// A finished run, ready for texts.
 pub struct Inference<T> {
@@ -68,7 +68,6 @@ impl<T: Task> Inference<T> {
             None => plan.run.precision,
         };
         choose_products(precision, device)?;
-        keep_no_kernels_for(precision);
         // As the run computed, to the last digit.
         if let Some(threads) = plan.run.threads {
             tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));

@@ -11,7 +11,8 @@ use retune_torch::slices::read;
 use tch::{Kind, Tensor};
 
 use super::kernel::Written;
-use super::{IS_PLAIN, gradients, of_bias, sides, with_last};
+use super::{gradients, of_bias, sides, with_last};
+use crate::real::IS_PLAIN;
 use packing::{Line, Matrix, Number};
 use product::Tiled;
 

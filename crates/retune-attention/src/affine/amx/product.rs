@@ -9,10 +9,10 @@ use retune_torch::parallel::{Grid, Rectangle, for_each_rectangle};
 use retune_torch::slices::overwritten;
 use tch::Tensor;
 
-use super::super::NO_REFUSAL;
 use super::super::kernel::{Before, Shape, Sum, Written, store, vectors};
 use super::super::product::{Blocks, Cuts};
 use super::packing::{Line, Matrix, Number, Pack, Side};
+use crate::real::NO_REFUSAL;
 
 /// What the processor has for it, and how sums are cut.
 #[derive(Debug, Clone, Copy)]
